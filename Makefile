@@ -1,0 +1,106 @@
+# Everything a fresh clone needs, by `python3 -m venv` and pip alone. `make` lists the targets.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# Which Python makes the environment; 3.11 or newer. `make PYTHON=python3.12 env` picks another.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+
+# Where `make serve` finds the demo's database and where it listens.
+DEMO_STORE ?= sqlite:///.demo/slotlease.db
+GRPC ?= 127.0.0.1:50051
+
+# The only part that is not in a lock file, since it makes them.
+UV := build/uv/bin/uv
+UV_VERSION := 0.13.9
+COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: env ## play a customer's story against a real server, and show it as a table
+	$(BIN)/slotlease demo
+
+.PHONY: serve
+serve: env ## serve the demo's database until Ctrl-C (GRPC=HOST:PORT)
+	$(BIN)/slotlease serve --store $(DEMO_STORE) --grpc $(GRPC)
+
+.PHONY: test
+test: lint ## every check and every test (TESTS='-k lease' for some of them)
+	$(BIN)/python -m pytest $(TESTS)
+
+.PHONY: lint
+lint: env-dev ## every check but the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python proto/generate.py --check
+
+.PHONY: cover
+cover: env-dev ## the tests, and which lines and branches they never take
+	$(BIN)/python -m pytest --cov $(TESTS)
+
+.PHONY: format
+format: env-dev ## lay out the code and mend what can be mended
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+.PHONY: proto
+proto: env-dev ## make src/slotlease/wire/proto anew from proto/
+	$(BIN)/python proto/generate.py
+
+.PHONY: env
+env: $(VENV)/made-env ## .venv with what the program needs, from requirements.lock
+
+.PHONY: env-dev
+env-dev: $(VENV)/made-env-dev ## the same .venv with what the tests and checks need as well
+
+.PHONY: lock
+lock: $(UV) ## make both lock files anew after a change in pyproject.toml (UPGRADE=--upgrade: newest versions)
+	$(COMPILE) --group dev --output-file requirements-dev.lock
+	$(COMPILE) --group build --constraint requirements-dev.lock --output-file requirements.lock
+	@! grep -n '://' requirements.lock requirements-dev.lock || { echo 'A lock file must name no address.' >&2; exit 1; }
+
+.PHONY: clean
+clean: ## remove everything that make made, the demo's database too
+	rm -rf $(VENV) build dist .demo .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests proto -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Both lock files hold the same versions of what they share, so one environment serves for both: the second install only
+# adds. Our own package comes last and offline, by the build back end that the lock files hold.
+$(VENV)/made-env: requirements.lock pyproject.toml | $(BIN)/python
+	@echo 'Installing what requirements.lock lists into $(VENV) ...'
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/made-env-dev: requirements-dev.lock pyproject.toml | $(BIN)/python
+	@echo 'Installing what requirements-dev.lock lists into $(VENV) ...'
+	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/made-env $@
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+		echo '$(PYTHON) was not found. Slotlease needs Python 3.11 or newer. Install it:'; \
+		echo '  Debian, Ubuntu: apt install python3 python3-venv     Fedora: dnf install python3'; \
+		echo 'or name another one: make PYTHON=/path/to/python3.12 ...'; exit 1; } >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is $$($(PYTHON) --version 2>&1). Slotlease needs Python 3.11 or newer. Install one:"; \
+		echo '  Debian, Ubuntu: apt install python3.11 python3.11-venv     Fedora: dnf install python3.12'; \
+		echo 'and name it: make PYTHON=python3.11 ...'; exit 1; } >&2
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo '$(PYTHON) cannot make a virtual environment: its module venv or ensurepip is missing. Install it:'; \
+		echo '  Debian, Ubuntu: apt install python3-venv     Fedora: dnf install python3-libs'; exit 1; } >&2
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(UV):
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/python -m pip --disable-pip-version-check --no-input --quiet install uv==$(UV_VERSION)

@@ -1,0 +1,42 @@
+"""The desk: where every request is put, and where its answer comes from."""
+
+from __future__ import annotations
+
+from typing import TypeVar, cast
+
+from slotlease.desk.batch import Batches, Report, unwrap
+from slotlease.desk.lane import Lane, Notify, Ticket
+from slotlease.desk.operation import Operation
+from slotlease.domain.policy import Rules
+from slotlease.store.protocol import Store
+
+AnswerT = TypeVar("AnswerT")
+
+
+class Desk:
+    """Two lanes over one store: writes in batches that share one durable commit, reads in batches that share one
+    snapshot. The lanes' threads start at once and end with `close`; the store is the caller's to close."""
+
+    def __init__(
+        self, store: Store, rules: Rules, report: Report, *, waiting_max: int = 4096, batch_max: int = 256
+    ) -> None:
+        self._batches = Batches(store, rules, report)
+        self._writes = Lane("desk-writes", self._batches.write, waiting_max=waiting_max, batch_max=batch_max)
+        self._reads = Lane("desk-reads", self._batches.read, waiting_max=waiting_max, batch_max=batch_max)
+
+    def submit(self, operation: Operation[object], *, deadline_s: float | None, notify: Notify) -> Ticket:
+        """Queues the request; `notify` will be called with its ticket. Raises Unavailable when the queue is full."""
+        ticket = Ticket(operation, deadline_s, notify)
+        (self._writes if operation.writes else self._reads).put(ticket)
+        return ticket
+
+    def close(self) -> None:
+        """Answers what waits, takes nothing more, ends the threads."""
+        self._writes.close()
+        self._reads.close()
+
+
+def ask(batches: Batches, operation: Operation[AnswerT]) -> AnswerT:
+    """One request on the caller's own thread, a batch of one: for commands. Raises DeskFault."""
+    answers = batches.write([operation]) if operation.writes else batches.read([operation])
+    return cast("AnswerT", unwrap(answers[0]))

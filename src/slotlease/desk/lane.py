@@ -1,0 +1,114 @@
+"""A bounded queue and the thread that works it off in batches, without a timer (DESIGN 2)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
+
+from slotlease.desk.fault import DeadlinePassed, Unavailable
+from slotlease.desk.operation import Operation
+
+Notify = Callable[[list["Ticket"]], None]
+"""Called on the lane's thread once for each batch, with the tickets of that caller that were answered."""
+
+
+class _Stage(Enum):
+    WAITING = "waiting"
+    BEGUN = "begun"
+    GIVEN_UP = "given up"
+
+
+class Ticket:
+    """One request on its way. `deadline_s` is on the monotonic clock; None waits for ever."""
+
+    __slots__ = ("_stage", "answer", "deadline_s", "notify", "operation")
+
+    def __init__(self, operation: Operation[object], deadline_s: float | None, notify: Notify) -> None:
+        self.operation = operation
+        self.deadline_s = deadline_s
+        self.notify = notify
+        self.answer: object = None
+        self._stage = _Stage.WAITING
+
+    def give_up(self) -> None:
+        """The caller no longer listens. Before its batch begins that undoes the request; after, nothing does:
+        that instant is the commit point, and there is only one."""
+        if self._stage is _Stage.WAITING:
+            self._stage = _Stage.GIVEN_UP
+
+    def begin(self, now_s: float) -> bool:
+        """Whether the request still counts as its batch begins."""
+        if self._stage is _Stage.GIVEN_UP or (self.deadline_s is not None and self.deadline_s <= now_s):
+            self.answer = DeadlinePassed("given up before its batch began")
+            return False
+        self._stage = _Stage.BEGUN
+        return True
+
+
+class Lane:
+    """Requests that arrive while a batch is under way wait, and together form the next one: one waiting request
+    is a batch of one. `perform` answers a batch and never raises."""
+
+    def __init__(
+        self,
+        name: str,
+        perform: Callable[[Sequence[Operation[object]]], list[object]],
+        *,
+        waiting_max: int,
+        batch_max: int,
+    ) -> None:
+        self._perform = perform
+        self._waiting_max = waiting_max
+        self._batch_max = batch_max
+        self._waiting: deque[Ticket] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, ticket: Ticket) -> None:
+        """Raises Unavailable at once when the queue is full or the lane is closing: never a slow answer."""
+        with self._changed:
+            if self._closing:
+                message = "the server is stopping"
+                raise Unavailable(message)
+            if len(self._waiting) >= self._waiting_max:
+                message = "too many requests are waiting"
+                raise Unavailable(message)
+            self._waiting.append(ticket)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Takes no more, answers all that wait, and returns when the last batch has been answered."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while batch := self._next_batch():
+            now_s = time.monotonic()
+            begun = [ticket for ticket in batch if ticket.begin(now_s)]
+            if begun:
+                answers = self._perform([ticket.operation for ticket in begun])
+                for ticket, answer in zip(begun, answers, strict=True):
+                    ticket.answer = answer
+            _deliver(batch)
+
+    def _next_batch(self) -> list[Ticket]:
+        """Whatever waits, at most `batch_max`; empty once closing and done."""
+        with self._changed:
+            while not self._waiting and not self._closing:
+                self._changed.wait()
+            return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_max))]
+
+
+def _deliver(tickets: Iterable[Ticket]) -> None:
+    by_caller: dict[Notify, list[Ticket]] = {}
+    for ticket in tickets:
+        by_caller.setdefault(ticket.notify, []).append(ticket)
+    for notify, theirs in by_caller.items():
+        notify(theirs)

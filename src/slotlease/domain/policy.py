@@ -1,0 +1,55 @@
+"""When a slot may be booked and until when a booking may be cancelled. A slot's own rule wins over its service's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from slotlease.domain.failure import BookingFailure, Cause
+from slotlease.domain.lease import LeaseTerms
+from slotlease.domain.merchant import Service
+from slotlease.domain.slot import SECOND_US, Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator has settled, and the ledger's own key for request fingerprints (32 bytes)."""
+
+    fingerprint_key: bytes
+    lease_terms: LeaseTerms = field(default_factory=LeaseTerms)
+
+
+def why_not_bookable(slot: Slot, service: Service, now_us: int) -> BookingFailure | None:
+    """The policy that forbids a new claim on the slot at this instant, or None.
+
+    Source: services feed `rules.min_advance_booking`, availability feed `scheduling_rule_overrides`.
+    """
+    if slot.closed:
+        return _unavailable("the slot is closed for booking")
+    if now_us >= slot.start_us:
+        return _unavailable("the slot has begun")
+    if slot.first_bookable_us is not None and now_us < slot.first_bookable_us:
+        return _unavailable("the slot cannot be booked yet")
+    if now_us > last_bookable_us(slot, service):
+        return _unavailable("the slot can no longer be booked: its lead time has passed")
+    return None
+
+
+def last_bookable_us(slot: Slot, service: Service) -> int:
+    """The last instant at which the slot may be booked: Google's words for both rules are inclusive."""
+    if slot.last_bookable_us is not None:
+        return slot.last_bookable_us
+    return slot.start_us - service.min_advance_booking_s * SECOND_US
+
+
+def cancel_by_us(slot: Slot, service: Service) -> int:
+    """The last instant at which a user may cancel or move: the slot's rule, else the service's, else the start.
+
+    Inclusive, as Google's words for `last_online_cancellable_sec` and `min_advance_online_canceling` are.
+    """
+    if slot.last_online_cancellable_us is not None:
+        return slot.last_online_cancellable_us
+    return slot.start_us - (service.min_advance_online_canceling_s or 0) * SECOND_US
+
+
+def _unavailable(description: str) -> BookingFailure:
+    return BookingFailure(Cause.SLOT_UNAVAILABLE, description)

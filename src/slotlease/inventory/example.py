@@ -1,0 +1,242 @@
+"""Feeds to try things with: three merchants in Google's feed format, the same for the same arguments.
+
+- `GYM`
+    - `YOGA`: a class of 12 spots, named without resources; of the one at `NOON`, 3 were sold elsewhere
+    - `SPINNING`: a class of 12 spots, of which one user may book several
+    - `TRAINING`: one spot, with `CLEO`; the merchant confirms it later (asynchronous)
+- `SALON`
+    - `CUT`: every half hour with `ANNA` and with `BEN`, each at their own chair (`CHAIRS`)
+    - `COLOUR`: 90 minutes with either, so it overlaps their cuts, and both need the one `BASIN`; may be
+      cancelled until 24 hours ahead
+    - `TREATMENT`: 45 minutes with `DORA`, who shares nothing but the `BASIN`
+- `RESTAURANT`
+    - `TABLE`: for `PARTY_SIZES` at the same start, without rooms; may be booked until an hour ahead
+
+Every slot has an availability_tag. `YOGA_STARTS` and so on are a service's starts of each day; `start_sec` makes an
+instant of a day and a start.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from pathlib import Path
+from typing import Any, TypeAlias
+
+GYM = "gym-1"
+SALON = "salon-1"
+RESTAURANT = "restaurant-1"
+
+YOGA = "yoga"
+SPINNING = "spinning"
+TRAINING = "personal-training"
+CUT = "cut"
+COLOUR = "colour"
+TREATMENT = "treatment"
+TABLE = "reservation"
+"""Google allows a restaurant one service and recommends the same id for all of them."""
+
+ANNA = "anna"
+BEN = "ben"
+DORA = "dora"
+CLEO = "cleo"
+BASIN = "basin"
+CHAIRS = {ANNA: "chair-1", BEN: "chair-2"}
+"""Where each of them cuts: a salon's slot is named by its staff and its room."""
+
+PARTY_SIZES = (2, 4, 6)
+
+_Entry: TypeAlias = dict[str, Any]
+
+
+def _every(step_min: int, first: time, last: time) -> tuple[time, ...]:
+    starts_min = range(first.hour * 60 + first.minute, last.hour * 60 + last.minute + 1, step_min)
+    return tuple(time(start // 60, start % 60) for start in starts_min)
+
+
+NOON = time(12)
+YOGA_STARTS = (time(7), time(9), NOON, time(17, 30), time(19))
+SPINNING_STARTS = (time(6, 30), time(12, 15), time(18), time(20))
+TRAINING_STARTS = _every(60, time(8), time(15))
+CUT_STARTS = _every(30, time(9), time(17, 30))
+COLOUR_STARTS = _every(60, time(9), time(16))
+TREATMENT_STARTS = _every(60, time(9, 30), time(16, 30))
+TABLE_STARTS = _every(30, time(17), time(21))
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """Slots that come back every day."""
+
+    merchant_id: str
+    service_id: str
+    starts: tuple[time, ...]
+    duration_min: int
+    spots_total: int = 1
+    sold_elsewhere: Mapping[time, int] = field(default_factory=dict)
+    resources: Mapping[str, str | int] = field(default_factory=dict)
+    asynchronous: bool = False
+
+
+def _staff(staff_id: str, room_id: str = "") -> dict[str, str | int]:
+    staff: dict[str, str | int] = {"staff_id": staff_id, "staff_name": staff_id.capitalize()}
+    room: dict[str, str | int] = (
+        {"room_id": room_id, "room_name": room_id.replace("-", " ").capitalize()} if room_id else {}
+    )
+    return staff | room
+
+
+_OFFERS = (
+    _Offer(GYM, YOGA, YOGA_STARTS, 60, spots_total=12, sold_elsewhere={NOON: 3}),
+    _Offer(GYM, SPINNING, SPINNING_STARTS, 45, spots_total=12),
+    _Offer(GYM, TRAINING, TRAINING_STARTS, 60, resources=_staff(CLEO), asynchronous=True),
+    _Offer(SALON, CUT, CUT_STARTS, 30, resources=_staff(ANNA, CHAIRS[ANNA])),
+    _Offer(SALON, CUT, CUT_STARTS, 30, resources=_staff(BEN, CHAIRS[BEN])),
+    _Offer(SALON, COLOUR, COLOUR_STARTS, 90, resources=_staff(ANNA, BASIN)),
+    _Offer(SALON, COLOUR, COLOUR_STARTS, 90, resources=_staff(BEN, BASIN)),
+    _Offer(SALON, TREATMENT, TREATMENT_STARTS, 45, resources=_staff(DORA, BASIN)),
+    *(
+        _Offer(RESTAURANT, TABLE, TABLE_STARTS, 120, spots_total=tables, resources={"party_size": party_size})
+        for party_size, tables in zip(PARTY_SIZES, (4, 3, 1), strict=True)
+    ),
+)
+
+
+def _merchant(merchant_id: str, name: str, category: str, street_address: str, telephone: str) -> _Entry:
+    address = {
+        "country": "NL",
+        "locality": "Amsterdam",
+        "postal_code": "1000 AA",
+        "street_address": street_address,
+    }
+    return {
+        "merchant_id": merchant_id,
+        "name": name,
+        "telephone": telephone,
+        "url": f"https://{merchant_id}.example",
+        "category": category,
+        "geo": {"latitude": 52.37, "longitude": 4.89, "address": address},
+    }
+
+
+def _service(
+    merchant_id: str, service_id: str, name: str, description: str, rules: _Entry | None = None, **ours: bool
+) -> _Entry:
+    service: _Entry = {
+        "merchant_id": merchant_id,
+        "service_id": service_id,
+        "localized_service_name": {"value": name, "localized_value": [{"locale": "en", "value": name}]},
+        "localized_description": {"value": description},
+    }
+    return service | ({"rules": rules} if rules else {}) | ours
+
+
+_MERCHANTS = (
+    _merchant(GYM, "Example Gym", "gym", "Example Street 1", "+31 20 000 0001"),
+    _merchant(SALON, "Example Salon", "hair salon", "Example Street 2", "+31 20 000 0002"),
+    _merchant(RESTAURANT, "Example Restaurant", "restaurant", "Example Street 3", "+31 20 000 0003"),
+)
+
+_SERVICES = (
+    _service(GYM, YOGA, "Yoga", "A class for all levels, one hour"),
+    _service(GYM, SPINNING, "Spinning", "45 minutes; bring your friends", slotlease_one_booking_per_user=False),
+    _service(GYM, TRAINING, "Personal training", "An hour with Cleo, who confirms it herself"),
+    _service(SALON, CUT, "Cut", "Wash and cut, half an hour"),
+    _service(SALON, COLOUR, "Colour", "Colour and finish, 90 minutes", {"min_advance_online_canceling": 24 * 3600}),
+    _service(SALON, TREATMENT, "Scalp treatment", "45 minutes at the basin, with Dora"),
+    _service(RESTAURANT, TABLE, "Reservation", "A table for two hours", {"min_advance_booking": 3600}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenExample:
+    """The files, merchants first, and how many slots each (merchant_id, service_id) was given."""
+
+    paths: tuple[Path, ...]
+    slots: Mapping[tuple[str, str], int]
+
+
+def start_sec(day: date, start: time, zone: tzinfo = UTC) -> int:
+    """Unix seconds of a start on a day, by the clocks of the zone."""
+    return int(datetime.combine(day, start, tzinfo=zone).timestamp())
+
+
+def write_example(
+    folder: Path,
+    first_day: date,
+    days: int,
+    *,
+    generation_s: int,
+    zone: tzinfo = UTC,
+    availability_shards: int = 1,
+    gzipped: bool = False,
+) -> WrittenExample:
+    """Writes the feeds of `days` days from `first_day` into the folder, which is made if it is not there.
+
+    `generation_s`: the Unix second the feeds claim to be read at; it is in the files' names too, as Google wants, so
+    that the same arguments write the same files again. `zone` is the merchants'.
+
+    Raises ValueError for less than one day or shard, OSError where the files cannot be written.
+    """
+    if days < 1 or availability_shards < 1:
+        raise ValueError(f"an example needs a day and a shard at least, not {days} and {availability_shards}")
+    folder.mkdir(parents=True, exist_ok=True)
+    availability: dict[tuple[str, str], list[_Entry]] = {}
+    for offer in _OFFERS:
+        availability.setdefault((offer.merchant_id, offer.service_id), []).extend(_slots(offer, first_day, days, zone))
+    groups: list[_Entry] = [{"availability": slots} for slots in availability.values()]
+    shards = [groups[number::availability_shards] for number in range(availability_shards)]
+    feeds = (
+        ("merchant_feed", "merchant", [list(_MERCHANTS)]),
+        ("service_feed", "service", [list(_SERVICES)]),
+        ("availability_feed", "service_availability", shards),
+    )
+    paths: list[Path] = []
+    for name, kind, pieces in feeds:
+        for metadata, entries in zip(_metadata(generation_s, len(pieces)), pieces, strict=True):
+            file_name = f"{name}_{generation_s}_{metadata['shard_number'] + 1:03}_of_{len(pieces):03}.json"
+            paths.append(_write(folder / file_name, {"metadata": metadata, kind: entries}, gzipped))
+    return WrittenExample(tuple(paths), {key: len(slots) for key, slots in availability.items()})
+
+
+def _slots(offer: _Offer, first_day: date, days: int, zone: tzinfo) -> Iterator[_Entry]:
+    for day in (first_day + timedelta(days=number) for number in range(days)):
+        for start in offer.starts:
+            begins_sec = start_sec(day, start, zone)
+            slot: _Entry = {
+                "merchant_id": offer.merchant_id,
+                "service_id": offer.service_id,
+                "start_sec": begins_sec,
+                "duration_sec": offer.duration_min * 60,
+                "spots_total": offer.spots_total,
+                "spots_open": offer.spots_total - offer.sold_elsewhere.get(start, 0),
+                "availability_tag": f"{offer.service_id}-{begins_sec}",
+                "confirmation_mode": f"CONFIRMATION_MODE_{'ASYNCHRONOUS' if offer.asynchronous else 'SYNCHRONOUS'}",
+            }
+            yield slot | ({"resources": dict(offer.resources)} if offer.resources else {})
+
+
+def _metadata(generation_s: int, shards: int) -> Iterator[_Entry]:
+    for number in range(shards):
+        yield {
+            "processing_instruction": "PROCESS_AS_COMPLETE",
+            "shard_number": number,
+            "total_shards": shards,
+            # Google: never used before for this kind of feed. Nobody generates two feeds in one second.
+            "nonce": str(generation_s),
+            "generation_timestamp": generation_s,
+        }
+
+
+def _write(path: Path, feed: _Entry, gzipped: bool) -> Path:
+    text = (json.dumps(feed, indent=1, ensure_ascii=False) + "\n").encode()
+    if not gzipped:
+        path.write_bytes(text)
+        return path
+    path = path.with_name(path.name + ".gz")
+    # Without the time of writing in its header, the same feed is the same file.
+    path.write_bytes(gzip.compress(text, mtime=0))
+    return path

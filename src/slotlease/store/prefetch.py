@@ -1,0 +1,210 @@
+"""Fills the facts of a batch from a database that is in the process: row by row, for a look-up costs no journey."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from slotlease.domain.booking import Booking
+from slotlease.domain.facts import Facts, RowKey, Wanted, natural_key
+from slotlease.domain.lease import Lease
+from slotlease.domain.merchant import Merchant
+from slotlease.domain.slot import Slot, slot_number
+from slotlease.domain.spot import Occupancy
+from slotlease.store import rows, statements
+from slotlease.store.rows import Params, Row
+
+Query = Callable[[str, Params], Sequence[Row]]
+
+CATALOGUES_MAX = 10_000
+"""Merchants whose catalogues are remembered between batches; past that, all are forgotten and read again."""
+
+EVERY_ROW = -1
+
+Catalogues = dict[int, tuple[int, Merchant]]
+"""By merchant_no, with the revision that was read: a merchant's row tells each batch whether it still holds."""
+
+
+class Prefetch:
+    """Adds to `facts` what is wanted. `counts_all`: a read wants every slot counted, a write only those that
+    may be full, or that share staff or a room."""
+
+    def __init__(self, query: Query, facts: Facts, catalogues: Catalogues, *, counts_all: bool) -> None:
+        self._query = query
+        self._facts = facts
+        self._catalogues = catalogues
+        self._counts_all = counts_all
+        self._takers: Counter[RowKey] = Counter()
+
+    def load(self, wanted: Wanted) -> None:
+        for merchant_id in wanted.merchant_ids:
+            if merchant_id not in self._facts.merchants:
+                self._add_merchant(self._one(statements.MERCHANT_BY_ID, {"merchant_id": merchant_id}))
+        for merchant_no in wanted.merchant_nos:
+            if merchant_no not in self._facts.merchant_ids:
+                self._add_merchant(self._one(statements.MERCHANT_BY_NO, {"merchant_no": merchant_no}))
+        self._load_slots(wanted)
+        self._load_leases(wanted)
+        self._load_bookings(wanted)
+
+    # --- merchants -------------------------------------------------------------------------------------------
+
+    def _add_merchant(self, row: Row | None) -> None:
+        if row is None:
+            return
+        merchant_no, merchant_id, retired, longest_duration_us, revision, next_no = row
+        known = self._catalogues.get(merchant_no)
+        if known is None or known[0] != revision:
+            merchant = self._read_merchant(merchant_no, merchant_id, bool(retired), longest_duration_us)
+            if len(self._catalogues) >= CATALOGUES_MAX:
+                self._catalogues.clear()
+            self._catalogues[merchant_no] = known = (revision, merchant)
+        self._facts.merchants[merchant_id] = known[1]
+        self._facts.merchant_ids[merchant_no] = merchant_id
+        self._facts.next_nos[merchant_no] = next_no
+
+    def _read_merchant(self, merchant_no: int, merchant_id: str, retired: bool, longest_us: int) -> Merchant:
+        of_merchant = {"merchant_no": merchant_no}
+        services = [rows.service_of(row) for row in self._query(statements.SERVICES, of_merchant)]
+        return Merchant(
+            merchant_no,
+            merchant_id,
+            retired,
+            longest_us,
+            {service.service_id: service for service in services},
+            {row[0]: row[1] for row in self._query(statements.STAFF, of_merchant)},
+            {row[0]: row[1] for row in self._query(statements.ROOMS, of_merchant)},
+        )
+
+    # --- slots -------------------------------------------------------------------------------------------------
+
+    def _load_slots(self, wanted: Wanted) -> None:
+        found: dict[RowKey, tuple[Slot, Merchant]] = {}
+        for asked, takers in wanted.slots.items():
+            merchant = self._facts.merchants.get(asked.merchant_id)
+            key = None if merchant is None else natural_key(merchant, asked)
+            if merchant is None or key is None:
+                continue
+            slot = self._slot((merchant.merchant_no, slot_number(key)))
+            if slot is not None and slot.natural_key == key:
+                self._takers[slot.key] += takers
+                found[slot.key] = (slot, merchant)
+        for slot, merchant in found.values():
+            self._load_occupancy(slot, merchant)
+
+    def _load_occupancy(self, slot: Slot, merchant: Merchant) -> None:
+        self._facts.occupancies[slot.key] = self._occupancy(slot, self._takers[slot.key])
+        for rival_no in self._rivals(slot, merchant):
+            rival = self._slot((slot.merchant_no, rival_no))
+            if rival is not None and rival.key not in self._facts.occupancies:
+                self._facts.occupancies[rival.key] = self._occupancy(rival, self._takers[rival.key])
+
+    def _slot(self, key: RowKey) -> Slot | None:
+        known = self._facts.slots.get(key)
+        if known is None:
+            row = self._one(statements.SLOT, {"merchant_no": key[0], "slot_no": key[1]})
+            if row is None:
+                return None
+            known = self._facts.slots[key] = rows.slot_of(row)
+        return known
+
+    def _occupancy(self, slot: Slot, takers: int) -> Occupancy:
+        of_slot = {"merchant_no": slot.merchant_no, "slot_no": slot.slot_no}
+        row = self._one(statements.HIGHEST_SPOT, of_slot)
+        highest = 0 if row is None else int(row[0])
+        shares = bool(slot.staff_no or slot.room_no)
+        place = (slot.merchant_no, slot.slot_no, slot.start_us, slot.end_us, slot.staff_no, slot.room_no)
+        counts = self._counts_all or shares or highest + takers > slot.capacity
+        if highest == 0 or not counts:
+            return Occupancy(*place, highest=highest, counted=counts, busy=highest)
+        of_slot_now = {**of_slot, "now_us": self._facts.now_us}
+        ((busy, lapsed_count),) = self._query(statements.COUNT_SPOTS, of_slot_now)
+        # Each taker needs one row, and buries another while more claims could be revived than the slot now holds.
+        # A slot that shares staff or a room is buried whole when a rival counts it as gone.
+        rows_max = EVERY_ROW if shares else 2 * takers + max(0, busy + lapsed_count - slot.capacity)
+        lapsed = self._query(statements.LAPSED_SPOTS, {**of_slot_now, "rows_max": rows_max}) if lapsed_count else ()
+        free_count = highest - busy - lapsed_count
+        free = self._query(statements.FREE_SPOTS, {**of_slot, "rows_max": takers}) if free_count else ()
+        return Occupancy(
+            *place,
+            highest=highest,
+            busy=busy,
+            lapsed_count=lapsed_count,
+            lapsed=tuple(rows.spot_of(row) for row in lapsed),
+            free=tuple(rows.spot_of(row) for row in free),
+        )
+
+    def _rivals(self, slot: Slot, merchant: Merchant) -> set[int]:
+        span = {
+            "merchant_no": slot.merchant_no,
+            "slot_no": slot.slot_no,
+            "start_us": slot.start_us,
+            "end_us": slot.end_us,
+            "longest_duration_us": merchant.longest_duration_us,
+        }
+        rivals: set[int] = set()
+        if slot.staff_no:
+            found = self._query(statements.SLOTS_OVERLAPPING_ON_STAFF, {**span, "staff_no": slot.staff_no})
+            rivals.update(row[0] for row in found)
+        if slot.room_no:
+            found = self._query(statements.SLOTS_OVERLAPPING_IN_ROOM, {**span, "room_no": slot.room_no})
+            rivals.update(row[0] for row in found)
+        return rivals
+
+    # --- leases and bookings -------------------------------------------------------------------------------------
+
+    def _load_leases(self, wanted: Wanted) -> None:
+        for merchant_no, lease_no in wanted.leases:
+            self._add_lease(self._one(statements.LEASE, {"merchant_no": merchant_no, "lease_no": lease_no}))
+        for merchant_id, client_reference in wanted.references:
+            merchant = self._facts.merchants.get(merchant_id)
+            if merchant is None:
+                continue
+            token = {"merchant_no": merchant.merchant_no, "client_reference": client_reference}
+            self._add_lease(self._one(statements.LEASE_BY_REFERENCE, token))
+
+    def _add_lease(self, row: Row | None) -> Lease | None:
+        if row is None:
+            return None
+        lease = rows.lease_of(row, self._facts.merchant_ids[row[0]])
+        key = (lease.merchant_no, lease.lease_no)
+        self._facts.leases[key] = lease
+        self._facts.leases_by_reference[lease.merchant_no, lease.client_reference] = key
+        return lease
+
+    def _load_bookings(self, wanted: Wanted) -> None:
+        for merchant_no, booking_no in wanted.bookings:
+            self._add_booking(self._one(statements.BOOKING, {"merchant_no": merchant_no, "booking_no": booking_no}))
+        for merchant_id, idempotency_token in wanted.tokens:
+            merchant = self._facts.merchants.get(merchant_id)
+            if merchant is None:
+                continue
+            token = {"merchant_no": merchant.merchant_no, "idempotency_token": idempotency_token}
+            self._add_booking(self._one(statements.BOOKING_BY_TOKEN, token))
+        for merchant_no, slot_no, user_key in wanted.users_of_slots:
+            of_user = {"merchant_no": merchant_no, "slot_no": slot_no, "user_key": user_key}
+            found = self._query(statements.BOOKINGS_OF_USER_AND_SLOT, of_user)
+            self._facts.users_of_slots[merchant_no, slot_no, user_key] = frozenset(row[0] for row in found)
+        for user_key in wanted.users:
+            self._load_user(user_key)
+
+    def _add_booking(self, row: Row | None) -> Booking | None:
+        if row is None:
+            return None
+        booking = rows.booking_of(row, self._facts.merchant_ids[row[0]])
+        key = (booking.merchant_no, booking.booking_no)
+        self._facts.bookings[key] = booking
+        self._facts.bookings_by_token[booking.merchant_no, booking.idempotency_token] = key
+        return booking
+
+    def _load_user(self, user_key: str) -> None:
+        if self._one(statements.USER_IS_KNOWN, {"user_key": user_key}) is None:
+            return
+        upcoming = self._query(
+            statements.BOOKINGS_OF_USER_UPCOMING, {"user_key": user_key, "now_us": self._facts.now_us}
+        )
+        self._facts.bookings_of_users[user_key] = tuple(rows.booking_of(row[1:], row[0]) for row in upcoming)
+
+    def _one(self, sql: str, params: Params) -> Row | None:
+        found = self._query(sql, params)
+        return found[0] if found else None

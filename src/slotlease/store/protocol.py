@@ -1,0 +1,156 @@
+"""What a store promises. The conformance suite in `tests/store/` holds every backend to it.
+
+Faults are exceptions here, told apart by what the desk must do next (DESIGN 2); refusals are not the store's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from slotlease.domain.booking import Booking
+from slotlease.domain.facts import Changes, Facts, RowKey, Wanted
+from slotlease.domain.lease import Lease
+from slotlease.domain.merchant import Merchant, Service
+from slotlease.domain.slot import Slot
+
+Clock = Callable[[], int]
+"""Microseconds since 1970 UTC. Only the store reads it, once in each transaction."""
+
+
+class StoreFault(Exception):
+    """The store could not do what it was asked. Nothing of its text ever reaches a caller."""
+
+
+class StoreUnavailable(StoreFault):
+    """Connection lost, disk full, read-only, time-out: nothing was written. Asked again later, it may work."""
+
+
+class StoreConflict(StoreFault):
+    """Another writer came between (serialization, deadlock, a row no longer as prefetched): nothing was written.
+    The whole batch is to be done again."""
+
+
+class CommitUnknown(StoreFault):
+    """The commit may or may not have happened. The whole batch is to be done again on a new connection, from
+    prefetch, where its tokens find what did commit."""
+
+
+class RowRefused(StoreFault):
+    """The database refused a row or a value: nothing was written. One request of the batch is to blame."""
+
+
+class StoreRefused(StoreFault):
+    """The store cannot be opened or used at all; the text says what is wrong, where, and what to do next."""
+
+
+class Transaction(Protocol):
+    """A batch at work. `facts.now_us` was read after the locks were granted, so no wait can make it stale."""
+
+    @property
+    def facts(self) -> Facts: ...
+
+    def load(self, wanted: Wanted) -> None:
+        """Adds to `facts` what `wanted` names: merchants with their whole catalogue, slots with the occupancy of
+        each and of every slot that shares its staff or room at an overlapping time, rows by id or token.
+        What is not there is simply absent. A merchant named here but not at the start is found only if its row
+        was locked at the start."""
+
+    def commit(self, changes: Changes) -> None:
+        """Writes all of it durably, or raises and writes nothing (`CommitUnknown`: or all of it).
+
+        Every write is conditional on the row as prefetched, and a new spot on the slot's capacity.
+        Raises StoreConflict, RowRefused, StoreUnavailable, CommitUnknown."""
+
+
+class Snapshot(Protocol):
+    """A consistent view for reads. Its clock was read before the snapshot was taken."""
+
+    @property
+    def facts(self) -> Facts: ...
+
+    def load(self, wanted: Wanted) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueCounts:
+    """What an import of one merchant's catalogue changed."""
+
+    merchants_new: int = 0
+    services_new: int = 0
+    services_changed: int = 0
+    services_retired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `audit` found wrong: what, where, in words for the operator."""
+
+    rule: str
+    where: str
+    what: str
+
+
+class Ledger(Protocol):
+    """What operators and housekeeping read. Each call is a snapshot of its own."""
+
+    def leases(self, *, live_only: bool, limit: int) -> Sequence[Lease]:
+        """Leases, newest first; with `live_only` those live now."""
+
+    def bookings(self, *, limit: int) -> Sequence[Booking]:
+        """Bookings by start, the latest first."""
+
+    def lapsed_leases(self, *, after: RowKey, limit: int) -> Sequence[RowKey]:
+        """(merchant_no, lease_no) of leases whose time is up and that nobody has buried, in order, past `after`."""
+
+    def audit(self) -> Sequence[Finding]:
+        """Recounts every spot, staff and room from the tables (INV-1 to INV-5): what is wrong, or nothing."""
+
+
+class Inventory(Protocol):
+    """What an import writes. One merchant at a time, each call a short transaction under its lock."""
+
+    def merchants(self) -> Sequence[Merchant]:
+        """Every merchant with its catalogue, retired ones too, by id."""
+
+    def retire_merchants(self, merchant_ids: Sequence[str]) -> None:
+        """These take no more bookings; what they leased and sold stays. One that is unknown is passed over."""
+
+    def put_catalogue(
+        self,
+        merchant_id: str,
+        name: str | None,
+        services: Sequence[Service],
+        staff: Sequence[str],
+        rooms: Sequence[str],
+    ) -> tuple[Merchant, CatalogueCounts]:
+        """Adds or changes the merchant and its services (numbers in `services` are ignored), retires services
+        that are not named, adds staff and rooms. `name` None keeps the name. The same call twice changes nothing."""
+
+    def slots_of(self, merchant_no: int) -> dict[int, Slot]:
+        """Every slot row of the merchant by slot_no, closed ones too."""
+
+    def own_bookings(self, merchant_no: int, at_us: int) -> dict[int, int]:
+        """How many bookings made here claimed a spot at that instant, by slot_no."""
+
+    def put_slots(self, merchant_no: int, slots: Sequence[Slot]) -> None:
+        """Inserts or replaces these slot rows. Raises RowRefused where a slot_no belongs to another natural key."""
+
+
+class Store(Ledger, Inventory, Protocol):
+    """A ledger of slots, spots, leases and bookings. Safe to share between threads."""
+
+    @property
+    def fingerprint_key(self) -> bytes:
+        """32 random bytes made with the ledger: the key of request fingerprints."""
+
+    def transact(self, wanted: Wanted) -> AbstractContextManager[Transaction]:
+        """Begins a write: locks the merchants that `wanted` names, in number order, reads the clock, loads.
+        Leaving the block without a commit rolls back. Raises StoreUnavailable, StoreConflict."""
+
+    def snapshot(self, wanted: Wanted) -> AbstractContextManager[Snapshot]:
+        """Begins a read. Whatever was acknowledged before is in it (INV-27). Raises StoreUnavailable."""
+
+    def close(self) -> None: ...

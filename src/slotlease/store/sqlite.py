@@ -1,0 +1,307 @@
+"""The ledger in one SQLite file: one writer at a time, readers beside it, every commit durable."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import apsw
+
+from slotlease.domain.booking import Booking
+from slotlease.domain.facts import Changes, Facts, RowKey, Wanted
+from slotlease.domain.lease import Lease, LeaseState
+from slotlease.domain.merchant import Merchant, Service
+from slotlease.domain.slot import Slot
+from slotlease.store import audit, catalogue, rows, statements
+from slotlease.store.prefetch import Catalogues, Prefetch, Query
+from slotlease.store.protocol import (
+    CatalogueCounts,
+    Clock,
+    CommitUnknown,
+    Finding,
+    RowRefused,
+    StoreConflict,
+    StoreRefused,
+    StoreUnavailable,
+)
+from slotlease.store.rows import Params, Row
+from slotlease.store.sqlite_file import claim_for_server, connect, faults, migrate
+
+
+class SqliteStore:
+    """See `protocol.Store`. Opened once by a process, shared by its threads. Raises StoreRefused."""
+
+    def __init__(self, path: str, clock: Clock, *, create: bool, serve: bool) -> None:
+        self._path = Path(path)
+        self._clock = clock
+        self._catalogues: Catalogues = {}
+        self._writing = threading.Lock()
+        self._readers: list[apsw.Connection] = []
+        self._closed = False
+        if serve and not self._path.exists() and not create:
+            connect(self._path, create=False)  # says what is missing before a claim is made on it
+        self._claim = claim_for_server(self._path) if serve else None
+        try:
+            self._writer: apsw.Connection | None = connect(self._path, create=create)
+            migrate(self._writer, self._path, clock(), os.urandom(32))  # noqa: TID251 - the ledger's key is made here, once
+            ((self.fingerprint_key,),) = _query_on(self._writer)(statements.FINGERPRINT_KEY, {})
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        with self._writing:
+            self._closed = True
+            for connection in (self._writer, *self._readers) if hasattr(self, "_writer") else ():
+                if connection is not None:
+                    connection.close()
+            self._writer = None
+            self._readers.clear()
+        if self._claim is not None:
+            self._claim.close()
+
+    # --- batches -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def transact(self, wanted: Wanted) -> Iterator[SqliteTransaction]:
+        with self._writing_connection() as connection:
+            # The file's only write lock covers every merchant. The clock is read after it was granted: time may
+            # have passed while we waited, and a lease judged before the wait may be dead by now.
+            facts = Facts(self._clock())
+            with faults():
+                transaction = SqliteTransaction(connection, facts, self._catalogues)
+                transaction.load(wanted)
+            yield transaction
+
+    @contextmanager
+    def snapshot(self, wanted: Wanted) -> Iterator[SqliteSnapshot]:
+        with self._reading_connection() as connection:
+            # Before the snapshot: an answer may be a moment old, and never from the future of what it read.
+            facts = Facts(self._clock())
+            with faults():
+                connection.execute("BEGIN")
+                try:
+                    snapshot = SqliteSnapshot(connection, facts, self._catalogues)
+                    snapshot.load(wanted)
+                    yield snapshot
+                finally:
+                    connection.execute("ROLLBACK")
+
+    # --- operators -----------------------------------------------------------------------------------------------
+
+    def leases(self, *, live_only: bool, limit: int) -> Sequence[Lease]:
+        with self._read() as (query, now_us):
+            found = query(statements.LEASES_NEWEST, {"live_at_us": now_us if live_only else None, "rows_max": limit})
+            return [rows.lease_of(row[1:], row[0]) for row in found]
+
+    def bookings(self, *, limit: int) -> Sequence[Booking]:
+        with self._read() as (query, _):
+            return [rows.booking_of(row[1:], row[0]) for row in query(statements.BOOKINGS_LATEST, {"rows_max": limit})]
+
+    def lapsed_leases(self, *, after: RowKey, limit: int) -> Sequence[RowKey]:
+        with self._read() as (query, now_us):
+            after_row = {"merchant_no": after[0], "lease_no": after[1]}
+            found = query(statements.LAPSED_LEASES, {**after_row, "now_us": now_us, "rows_max": limit})
+            return [(row[0], row[1]) for row in found]
+
+    def audit(self) -> Sequence[Finding]:
+        with self._read() as (query, now_us):
+            return audit.findings(query, now_us)
+
+    # --- imports -------------------------------------------------------------------------------------------------
+
+    def merchants(self) -> Sequence[Merchant]:
+        with self._reading_connection() as connection, faults():
+            query = _query_on(connection)
+            facts = Facts(0)
+            wanted = Wanted(merchant_ids={row[1] for row in query(statements.MERCHANTS, {})})
+            Prefetch(query, facts, self._catalogues, counts_all=False).load(wanted)
+            return [facts.merchants[merchant_id] for merchant_id in sorted(facts.merchants)]
+
+    def retire_merchants(self, merchant_ids: Sequence[str]) -> None:
+        if merchant_ids:
+            with self._write() as connection:
+                params = [{"merchant_id": merchant_id} for merchant_id in merchant_ids]
+                connection.executemany(statements.RETIRE_MERCHANT, params)
+
+    def put_catalogue(
+        self,
+        merchant_id: str,
+        name: str | None,
+        services: Sequence[Service],
+        staff: Sequence[str],
+        rooms: Sequence[str],
+    ) -> tuple[Merchant, CatalogueCounts]:
+        with self._write() as connection:
+            return catalogue.put(_query_on(connection), merchant_id, name, services, staff, rooms)
+
+    def slots_of(self, merchant_no: int) -> dict[int, Slot]:
+        with self._read() as (query, _):
+            found = query(statements.SLOTS_OF_MERCHANT, {"merchant_no": merchant_no})
+            return {slot.slot_no: slot for slot in map(rows.slot_of, found)}
+
+    def own_bookings(self, merchant_no: int, at_us: int) -> dict[int, int]:
+        with self._read() as (query, _):
+            found = query(statements.OWN_BOOKINGS_AT, {"merchant_no": merchant_no, "at_us": at_us})
+            return {row[0]: row[1] for row in found}
+
+    def put_slots(self, merchant_no: int, slots: Sequence[Slot]) -> None:
+        if not slots:
+            return
+        longest_us = max(slot.duration_us for slot in slots)
+        with self._write() as connection:
+            connection.execute(
+                statements.RAISE_LONGEST_DURATION, {"merchant_no": merchant_no, "duration_us": longest_us}
+            )
+            if _changed_by(connection, statements.PUT_SLOT, [rows.slot_params(slot) for slot in slots]) != len(slots):
+                message = "a slot's number belongs to another slot of this merchant"
+                raise RowRefused(message)
+
+    # --- connections -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _writing_connection(self) -> Iterator[apsw.Connection]:
+        with self._writing:
+            if self._closed:
+                message = "the store is closed"
+                raise StoreUnavailable(message)
+            if self._writer is None:
+                self._writer = self._connect()
+            connection = self._writer
+            try:
+                with faults():
+                    connection.execute("BEGIN IMMEDIATE")
+                yield connection
+            except (StoreUnavailable, CommitUnknown):
+                # Whatever state it is in: the next batch begins on a new connection.
+                self._writer = None
+                connection.close(True)
+                raise
+            finally:
+                if self._writer is not None and connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _reading_connection(self) -> Iterator[apsw.Connection]:
+        if self._closed:
+            message = "the store is closed"
+            raise StoreUnavailable(message)
+        connection = self._readers.pop() if self._readers else self._connect()
+        try:
+            yield connection
+        except StoreUnavailable:
+            connection.close(True)
+            raise
+        self._readers.append(connection)
+
+    def _connect(self) -> apsw.Connection:
+        try:
+            return connect(self._path, create=False)
+        except StoreRefused as error:
+            raise StoreUnavailable(str(error)) from error
+
+    @contextmanager
+    def _write(self) -> Iterator[apsw.Connection]:
+        with self._writing_connection() as connection:
+            with faults():
+                yield connection
+            with faults(committing=True):
+                connection.execute("COMMIT")
+
+    @contextmanager
+    def _read(self) -> Iterator[tuple[Query, int]]:
+        with self._reading_connection() as connection:
+            now_us = self._clock()
+            with faults():
+                connection.execute("BEGIN")
+                try:
+                    yield _query_on(connection), now_us
+                finally:
+                    connection.execute("ROLLBACK")
+
+
+class SqliteSnapshot:
+    """See `protocol.Snapshot`."""
+
+    counts_all: ClassVar[bool] = True
+
+    def __init__(self, connection: apsw.Connection, facts: Facts, catalogues: Catalogues) -> None:
+        self._connection = connection
+        self.facts = facts
+        self._prefetch = Prefetch(_query_on(connection), facts, catalogues, counts_all=self.counts_all)
+
+    def load(self, wanted: Wanted) -> None:
+        with faults():
+            self._prefetch.load(wanted)
+
+
+class SqliteTransaction(SqliteSnapshot):
+    """See `protocol.Transaction`."""
+
+    counts_all: ClassVar[bool] = False
+
+    def commit(self, changes: Changes) -> None:
+        with faults():
+            for sql, params in _writes_of(changes):
+                if params and _changed_by(self._connection, sql, params) != len(params):
+                    message = "a row is no longer as it was prefetched"
+                    raise StoreConflict(message)
+        with faults(committing=True):
+            self._connection.execute("COMMIT")
+
+
+def _writes_of(changes: Changes) -> Iterator[tuple[str, list[Params]]]:
+    """The net writes, each statement once: updates before inserts (DESIGN 2)."""
+    counters = changes.next_nos.items()
+    yield (
+        statements.ADVANCE_NEXT_NO,
+        [{"merchant_no": no, "next_no": after, "next_no_before": before} for no, (before, after) in counters],
+    )
+    yield (
+        statements.UPDATE_SPOT,
+        [rows.spot_update_params(before, after) for before, after in changes.spots if before is not None],
+    )
+    ended = [after for before, after in changes.leases if before is not None]
+    buried = [(merchant_no, lease_no, LeaseState.EXPIRED) for merchant_no, lease_no in changes.leases_buried]
+    yield (
+        statements.END_LEASE,
+        [
+            {"merchant_no": merchant_no, "lease_no": lease_no, "state": state.value}
+            for merchant_no, lease_no, state in [(x.merchant_no, x.lease_no, x.state) for x in ended] + buried
+        ],
+    )
+    yield (
+        statements.UPDATE_BOOKING,
+        [rows.booking_update_params(before, after) for before, after in changes.bookings if before is not None],
+    )
+    yield (
+        statements.INSERT_SPOT,
+        [
+            rows.spot_insert_params(after, changes.slots[after.merchant_no, after.slot_no])
+            for before, after in changes.spots
+            if before is None
+        ],
+    )
+    yield statements.INSERT_LEASE, [rows.lease_params(after) for before, after in changes.leases if before is None]
+    yield (
+        statements.INSERT_BOOKING,
+        [rows.booking_params(after) for before, after in changes.bookings if before is None],
+    )
+    yield statements.INSERT_EVENT, [rows.event_params(event) for event in changes.events]
+
+
+def _changed_by(connection: apsw.Connection, sql: str, params: list[Params]) -> int:
+    before = connection.total_changes()
+    connection.executemany(sql, params)
+    return connection.total_changes() - before
+
+
+def _query_on(connection: apsw.Connection) -> Query:
+    def query(sql: str, params: Params) -> Sequence[Row]:
+        return connection.execute(sql, params).fetchall()
+
+    return query
