@@ -95,14 +95,14 @@ class CreateBooking(Operation[Booking | Refusal]):
             return unknown_slot("slot.service_id", "the merchant offers no service with this id")
         lease = view.lease_named(self.lease_id)
         if lease is None:
-            return _LEASE_GONE
+            return LEASE_GONE
         if lease.slot != self.slot:
             description = "the slot is not the one the lease holds; send the slot exactly as it was leased"
             return InvalidArgument("slot", description, Reason.SLOT_DIFFERS_FROM_LEASE)
         if not lease.is_live(view.now_us):
             if lease.state is LeaseState.ACTIVE:
                 view.expire(lease)
-            return _LEASE_GONE
+            return LEASE_GONE
         refusal = self._user_or_payment_refusal(view, merchant.services[self.slot.service_id], lease.slot_no)
         if refusal is not None:
             return refusal
@@ -164,7 +164,7 @@ class CreateBooking(Operation[Booking | Refusal]):
         return booking
 
 
-_LEASE_GONE = BookingFailure(Cause.LEASE_EXPIRED, "the lease has expired, was used, or is not known")
+LEASE_GONE = BookingFailure(Cause.LEASE_EXPIRED, "the lease has expired, was used, or is not known")
 
 
 def _consume(view: View, lease: Lease, booking_no: int) -> int:

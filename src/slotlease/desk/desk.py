@@ -21,8 +21,8 @@ class Desk:
         self, store: Store, rules: Rules, report: Report, *, waiting_max: int = 4096, batch_max: int = 256
     ) -> None:
         self._batches = Batches(store, rules, report)
-        self._writes = Lane("desk-writes", self._batches.write, waiting_max=waiting_max, batch_max=batch_max)
-        self._reads = Lane("desk-reads", self._batches.read, waiting_max=waiting_max, batch_max=batch_max)
+        self._writes = Lane("desk-writes", self._batches.write, report, waiting_max=waiting_max, batch_max=batch_max)
+        self._reads = Lane("desk-reads", self._batches.read, report, waiting_max=waiting_max, batch_max=batch_max)
 
     def submit(self, operation: Operation[object], *, deadline_s: float | None, notify: Notify) -> Ticket:
         """Queues the request; `notify` will be called with its ticket. Raises Unavailable when the queue is full."""

@@ -56,11 +56,13 @@ class Lane:
         self,
         name: str,
         perform: Callable[[Sequence[Operation[object]]], list[object]],
+        report: Callable[[BaseException], str],
         *,
         waiting_max: int,
         batch_max: int,
     ) -> None:
         self._perform = perform
+        self._report = report
         self._waiting_max = waiting_max
         self._batch_max = batch_max
         self._waiting: deque[Ticket] = deque()
@@ -96,7 +98,7 @@ class Lane:
                 answers = self._perform([ticket.operation for ticket in begun])
                 for ticket, answer in zip(begun, answers, strict=True):
                     ticket.answer = answer
-            _deliver(batch)
+            self._deliver(batch)
 
     def _next_batch(self) -> list[Ticket]:
         """Whatever waits, at most `batch_max`; empty once closing and done."""
@@ -105,10 +107,12 @@ class Lane:
                 self._changed.wait()
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_max))]
 
-
-def _deliver(tickets: Iterable[Ticket]) -> None:
-    by_caller: dict[Notify, list[Ticket]] = {}
-    for ticket in tickets:
-        by_caller.setdefault(ticket.notify, []).append(ticket)
-    for notify, theirs in by_caller.items():
-        notify(theirs)
+    def _deliver(self, tickets: Iterable[Ticket]) -> None:
+        by_caller: dict[Notify, list[Ticket]] = {}
+        for ticket in tickets:
+            by_caller.setdefault(ticket.notify, []).append(ticket)
+        for notify, theirs in by_caller.items():
+            try:
+                notify(theirs)
+            except Exception as error:  # noqa: BLE001 - one caller's mistake must not end the lane for all
+                self._report(error)

@@ -151,6 +151,14 @@ def user_key(user_id: str) -> str:
     return f"id:{user_id}"
 
 
+def contact_key(key: bytes, *, telephone: str, email: str) -> str:
+    """How the ledger knows a user of version 0 again, whose requests carry no user id: a keyed hash of telephone
+    (its digits) and e-mail (without case), so that the same person writing them otherwise is still the same."""
+    digits = "".join(character for character in telephone if character.isdigit())
+    contact = f"{digits}\n{email.strip().casefold()}"
+    return f"contact:{hashlib.blake2b(contact.encode(), key=key, digest_size=16).hexdigest()}"
+
+
 def request_fingerprint(
     key: bytes, *, lease_id: str, slot: AskedSlot, user: UserInformation, payment: PaymentInformation | None
 ) -> bytes:

@@ -1,0 +1,98 @@
+"""The seam between handlers and the server library that serves them (DESIGN 7).
+
+A handler takes a request's bytes and gives an answer's bytes; it knows no server. Whoever serves handlers registers
+each under its full method path, without serializer, and gives it a context with `time_remaining` and `abort`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+Handler = Callable[[bytes, "grpc.aio.ServicerContext[bytes, bytes]"], Awaitable[bytes]]
+"""Must be a coroutine function: grpcio runs anything else on a thread pool that we do not have."""
+
+RECEIVE_BYTES_MAX = 1024 * 1024
+"""What the library lets in. Far above what a handler accepts, so that the handler's own INVALID_ARGUMENT is what a
+caller sees, and far below what could hurt (reliability 3.2)."""
+
+_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", RECEIVE_BYTES_MAX),
+    # Two servers on one port would share its calls at random instead of the second being refused.
+    ("grpc.so_reuseport", 0),
+    # Abuse (reliability 3.2): a burst of reset streams costs memory per stream, idle connections cost for ever, and
+    # headers past the soft limit are refused at random, past the hard one always.
+    ("grpc.max_concurrent_streams", 256),
+    ("grpc.max_metadata_size", 8 * 1024),
+    ("grpc.absolute_max_metadata_size", 16 * 1024),
+    ("grpc.max_connection_idle_ms", 5 * 60 * 1000),
+)
+
+
+class CannotListen(Exception):
+    """The address cannot be had; the text says which and what to do next."""
+
+
+class GrpcioTransport:
+    """Serves handlers by full method path ("/package.Service/Method"), with `grpc.health.v1.Health` for each of their
+    services and for the empty name. Made, used and stopped on one running event loop.
+
+    `reflection` also tells callers what the services look like; their descriptors must have been imported.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler], *, reflection: bool = False) -> None:
+        self._server = grpc.aio.server(options=_OPTIONS)
+        self._health = health.aio.HealthServicer()
+        self._services: list[str] = []
+        self._register(handlers)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if reflection:
+            _describe(self._server, self._services)
+
+    def bind(self, address: str) -> int:
+        """Takes HOST:PORT, where port 0 is any free one, and returns the port. Raises CannotListen."""
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            message = (
+                f"cannot listen on {address}: another program has the port, or the host is no address of this machine; "
+                "stop the other program or choose another HOST:PORT"
+            )
+            raise CannotListen(message) from error
+        return port
+
+    async def start(self) -> None:
+        for service in self._services:
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        await self._server.start()
+
+    async def drain(self) -> None:
+        """Says NOT_SERVING to whoever asks, from now on; calls are still answered."""
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace_s: float) -> None:
+        """Takes no new calls, lets those under way end within `grace_s`, then cuts them."""
+        await self.drain()
+        await self._server.stop(grace_s)
+
+    def _register(self, handlers: Mapping[str, Handler]) -> None:
+        by_service: defaultdict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = defaultdict(dict)
+        for path, handler in handlers.items():
+            _, service, method = path.split("/")
+            by_service[service][method] = grpc.unary_unary_rpc_method_handler(handler)
+        for service, methods in by_service.items():
+            # Both: a server library may look up only the one or only the other (DESIGN 7).
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
+            self._server.add_registered_method_handlers(service, methods)
+            self._services.append(service)
+
+
+def _describe(server: grpc.aio.Server, services: list[str]) -> None:
+    names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
+    reflection.enable_server_reflection(names, server)

@@ -1,0 +1,110 @@
+"""A server on a real socket over a real ledger, on a thread of its own, with a client beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import grpc
+import pytest
+
+from slotlease.desk.desk import Desk
+from slotlease.domain.policy import Rules
+from slotlease.transport import GrpcioTransport
+from slotlease.wire import grpc_v2
+from slotlease.wire.bridge import AskDesk
+from slotlease.wire.proto.v2.booking_service_pb2_grpc import BookingServiceStub
+from tests.support import Offered, Shop, open_shop, secrets
+from tests.wire.client import CALL_TIMEOUT_S, Client
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """`incidents` are the exceptions that the server took for its own mistakes."""
+
+    shop: Shop
+    desk: Desk
+    transport: GrpcioTransport
+    loop: asyncio.AbstractEventLoop
+    channel: grpc.Channel
+    stub: BookingServiceStub
+    incidents: list[BaseException]
+
+    def client(self, merchant_id: str = "m1") -> Client:
+        return Client(self.stub, self.shop, merchant_id)
+
+    def call(self, method: str, payload: bytes) -> bytes:
+        """The answer's bytes to a request's bytes."""
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(f"/{grpc_v2.SERVICE}/{method}")
+        return call(payload, timeout=CALL_TIMEOUT_S)
+
+
+@contextmanager
+def serving(
+    shop: Shop,
+    *,
+    leases: bool = True,
+    reflection: bool = False,
+    new_secret: Callable[[], bytes] | None = None,
+    waiting_max: int = 4096,
+) -> Iterator[Served]:
+    incidents: list[BaseException] = []
+
+    def report(error: BaseException) -> str:
+        incidents.append(error)
+        return f"incident-{len(incidents)}"
+
+    made_secrets = secrets()
+    desk = Desk(shop.store, Rules(shop.store.fingerprint_key), report, waiting_max=waiting_max)
+    ready: Future[tuple[GrpcioTransport, asyncio.AbstractEventLoop, asyncio.Event, int]] = Future()
+
+    async def serve() -> None:
+        done = asyncio.Event()
+        handlers = grpc_v2.handlers(
+            AskDesk(desk), new_secret=new_secret or (lambda: next(made_secrets)), report=report, leases=leases
+        )
+        transport = GrpcioTransport(handlers, reflection=reflection)
+        port = transport.bind("127.0.0.1:0")
+        await transport.start()
+        ready.set_result((transport, asyncio.get_running_loop(), done, port))
+        await done.wait()
+        await transport.stop(grace_s=0)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    transport, loop, done, port = ready.result(timeout=CALL_TIMEOUT_S)
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield Served(shop, desk, transport, loop, channel, BookingServiceStub(channel), incidents)
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join()
+        desk.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One server for a file of tests. Each keeps to its own merchant and users, and moves the clock by minutes."""
+    shop = open_shop(tmp_path_factory.mktemp("ledger"))
+    with serving(shop) as served:
+        yield served
+    shop.store.close()
+
+
+@pytest.fixture
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A ledger of its own, for a test that serves it in a special way."""
+    shop = open_shop(tmp_path_factory.mktemp("ledger"))
+    shop.offer(Offered())
+    yield shop
+    shop.store.close()
+
+
+@pytest.fixture
+def client(served: Served, request: pytest.FixtureRequest) -> Client:
+    """A caller of the shared server. Its merchant, and so its slots, users and tokens, are this test's alone."""
+    return served.client(request.node.name[-200:])

@@ -1,0 +1,128 @@
+"""What the server is beside its calls: health, reflection, its port, how much it takes in, how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+from slotlease.transport import CannotListen, GrpcioTransport
+from slotlease.wire import grpc_v2
+from tests.support import Offered, Shop
+from tests.wire import asking
+from tests.wire.client import CALL_TIMEOUT_S, Client
+from tests.wire.conftest import Served, serving
+
+Health = health_pb2.HealthCheckResponse
+
+
+def health_of(served: Served, service: str) -> int:
+    check: grpc.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse] = (
+        served.channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=Health.FromString,
+        )
+    )
+    return check(health_pb2.HealthCheckRequest(service=service), timeout=CALL_TIMEOUT_S).status
+
+
+@pytest.mark.parametrize("service", ["ext.maps.booking.partner.v2.BookingService", ""])
+def test_health_is_serving_for_the_service_and_for_the_empty_name(served: Served, service: str) -> None:
+    assert health_of(served, service) == Health.SERVING
+
+
+@pytest.mark.parametrize(
+    "service", ["ext.maps.booking.partner.v0.BookingService", "BookingService", "grpc.health.v1.Health"]
+)
+def test_health_of_any_other_name_is_not_found(served: Served, service: str) -> None:
+    assert asking.ended(lambda: health_of(served, service)).code is grpc.StatusCode.NOT_FOUND
+
+
+def test_a_draining_server_says_not_serving_and_still_answers(shop: Shop) -> None:
+    with serving(shop) as served:
+        asyncio.run_coroutine_threadsafe(served.transport.drain(), served.loop).result(CALL_TIMEOUT_S)
+        assert health_of(served, grpc_v2.SERVICE) == Health.NOT_SERVING
+        assert health_of(served, "") == Health.NOT_SERVING
+        assert served.client().count_available(Offered().asked()) == 1
+
+
+def test_reflection_shows_the_services_when_it_is_asked_for(shop: Shop) -> None:
+    with serving(shop, reflection=True) as served:
+        database = ProtoReflectionDescriptorDatabase(served.channel)
+        assert grpc_v2.SERVICE in set(database.get_services())
+        file = database.FindFileContainingSymbol(grpc_v2.SERVICE)
+        assert file.name == "ext/maps/booking/partner/v2/booking_service.proto"
+
+
+def test_there_is_no_reflection_otherwise(served: Served) -> None:
+    database = ProtoReflectionDescriptorDatabase(served.channel)
+    assert asking.ended(database.get_services).code is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/ext.maps.booking.partner.v2.BookingService/Nothing", "/ext.maps.booking.partner.v0.BookingService/CreateLease"],
+)
+def test_a_method_that_is_not_served_is_unimplemented(served: Served, path: str) -> None:
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = served.channel.unary_unary(path)
+    assert asking.ended(lambda: call(b"", timeout=CALL_TIMEOUT_S)).code is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_request_over_256_kib_is_an_invalid_argument(served: Served, client: Client) -> None:
+    client.offer(Offered())
+    ended = asking.ended(lambda: served.call("CreateLease", bytes(256 * 1024 + 1)))
+    assert ended.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert ended.text == "the request is longer than 262,144 bytes"
+    assert ended.violations == {"": ended.text}
+
+
+def test_a_request_over_a_mebibyte_never_reaches_a_handler(served: Served) -> None:
+    ended = asking.ended(lambda: served.call("CreateLease", bytes(1024 * 1024 + 1)))
+    assert ended.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_port_that_another_server_has_is_refused_with_what_to_do() -> None:
+    async def bind_twice() -> str:
+        first, second = GrpcioTransport({}), GrpcioTransport({})
+        port = first.bind("127.0.0.1:0")
+        with pytest.raises(CannotListen) as raised:
+            second.bind(f"127.0.0.1:{port}")
+        await first.start()
+        await first.stop(grace_s=0)
+        return str(raised.value).replace(str(port), "PORT")
+
+    assert asyncio.run(bind_twice()) == (
+        "cannot listen on 127.0.0.1:PORT: another program has the port, or the host is no address of this machine; "
+        "stop the other program or choose another HOST:PORT"
+    )
+
+
+def test_a_call_under_way_is_answered_before_the_server_stops() -> None:
+    begun, go_on = threading.Event(), asyncio.Event()
+
+    async def slow(payload: bytes, context: object) -> bytes:  # noqa: ARG001 - it is a handler
+        begun.set()
+        await go_on.wait()
+        return b"answered: " + payload
+
+    async def call_while_it_stops() -> bytes:
+        transport = GrpcioTransport({"/shop.Shop/Slow": slow})
+        port = transport.bind("127.0.0.1:0")
+        await transport.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/shop.Shop/Slow")
+            asked = asyncio.ensure_future(call(b"x"))
+            await asyncio.to_thread(begun.wait, CALL_TIMEOUT_S)
+            stopping = asyncio.ensure_future(transport.stop(grace_s=CALL_TIMEOUT_S))
+            await asyncio.sleep(0)
+            go_on.set()
+            answer = await asked
+            await stopping
+        return answer
+
+    assert asyncio.run(call_while_it_stops()) == b"answered: x"
