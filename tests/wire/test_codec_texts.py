@@ -103,7 +103,7 @@ def test_each_text_may_be_as_long_as_its_limit_and_no_longer(kind: str, path: st
 
 @pytest.mark.parametrize(("kind", "path"), TEXTS)
 def test_no_text_may_hold_a_control_character(kind: str, path: str) -> None:
-    allowed = "\n\t" if name_of(path) == "additional_request" else ""
+    allowed = "\n\r\t" if name_of(path) == "additional_request" else ""
     message = REQUESTS[kind]()
     for number in (*range(0x20), 0x7F):
         set_field(message, path, "a" + chr(number))
