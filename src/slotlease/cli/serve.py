@@ -1,0 +1,92 @@
+"""`slotlease serve`: the booking server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from slotlease.cli.ledger import CommandFailed, FileOption, StoreOption, settings_from
+
+if TYPE_CHECKING:
+    from slotlease.serve import Serving
+
+_DURATION = "DURATION"
+
+
+def _option(metavar: str, meaning: str, default: str) -> Any:
+    """A setting's flag. Its own default is None, so that a flag that was not given wins over nothing."""
+    return typer.Option(metavar=metavar, help=meaning, show_default=default)
+
+
+def serve(
+    *,
+    store: StoreOption = None,
+    file: FileOption = None,
+    grpc: Annotated[
+        str | None, _option("HOST:PORT", "Where to listen; port 0 takes any free one.", "127.0.0.1:50051")
+    ] = None,
+    leases: Annotated[
+        str | None, _option("on|off", "Off: CreateLease is UNIMPLEMENTED, and the rest works.", "on")
+    ] = None,
+    lease_min: Annotated[str | None, _option(_DURATION, "The shortest lease granted.", "1m")] = None,
+    lease_max: Annotated[str | None, _option(_DURATION, "The longest lease granted.", "15m")] = None,
+    lease_default: Annotated[str | None, _option(_DURATION, "A lease where no expiry is asked for.", "10m")] = None,
+    reflection: Annotated[str | None, _option("on|off", "Tell callers what the API looks like.", "off")] = None,
+    queue_max: Annotated[
+        str | None, _option("N", "Requests that may wait; more are UNAVAILABLE at once.", "4096")
+    ] = None,
+    batch_max: Annotated[str | None, _option("N", "Requests that share one commit, at most.", "256")] = None,
+    sweep_interval: Annotated[
+        str | None, _option(_DURATION, "How often lapsed leases are marked; 0: never. No answer depends on it.", "1m")
+    ] = None,
+    drain: Annotated[
+        str | None, _option(_DURATION, "When stopping: how long to say NOT_SERVING and still answer.", "0s")
+    ] = None,
+    grace: Annotated[
+        str | None, _option(_DURATION, "When stopping: how long calls under way may take to end.", "20s")
+    ] = None,
+    log_format: Annotated[
+        str | None, _option("auto|console|json", "auto: console on a terminal, json elsewhere.", "auto")
+    ] = None,
+    log_level: Annotated[str | None, _option("debug|info|warning|error", "From which level on to log.", "info")] = None,
+) -> None:
+    """Serve the ledger over gRPC until SIGTERM or Ctrl-C.
+
+    A DURATION is like 90s, 10m or 1h. Every option may also stand in the settings file (lease_min = "1m") or in the
+    environment (SLOTLEASE_LEASE_MIN=1m); `slotlease config` shows which is in force.
+    """
+    settings = settings_from(
+        file,
+        store=store,
+        grpc=grpc,
+        leases=leases,
+        lease_min=lease_min,
+        lease_max=lease_max,
+        lease_default=lease_default,
+        reflection=reflection,
+        queue_max=queue_max,
+        batch_max=batch_max,
+        sweep_interval=sweep_interval,
+        drain=drain,
+        grace=grace,
+        log_format=log_format,
+        log_level=log_level,
+    )
+    from slotlease.serve import run  # noqa: PLC0415 - slow to import: see cli/__init__.py
+    from slotlease.transport import CannotListen  # noqa: PLC0415 - the same
+
+    try:
+        run(settings, _announce)
+    except CannotListen as error:
+        raise CommandFailed(str(error)) from error
+
+
+def _announce(serving: Serving) -> None:
+    from slotlease.config import text_of  # noqa: PLC0415 - see cli/__init__.py
+
+    settings = serving.settings
+    terms = (settings.lease_min, settings.lease_max, settings.lease_default)
+    shortest, longest, default = map(text_of, terms)
+    leases = f"on ({shortest} to {longest}, {default} unless asked)" if settings.leases else "off"
+    typer.echo(f"Serving {serving.store} on {serving.address}, leases {leases}. Ctrl-C stops it.")

@@ -1,0 +1,246 @@
+"""Puts the parts together, serves until SIGTERM or Ctrl-C, and then stops without losing what it has begun."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
+
+import structlog
+
+from slotlease.config import Settings
+from slotlease.desk.batch import unwrap
+from slotlease.desk.desk import Desk
+from slotlease.desk.fault import Unavailable
+from slotlease.desk.sweep_leases import SweepLeases, sweep
+from slotlease.domain.lease import LeaseTerms
+from slotlease.domain.opaque_id import SECRET_BYTES
+from slotlease.domain.policy import Rules
+from slotlease.store.open import open_store
+from slotlease.store.protocol import Store, StoreUnavailable
+from slotlease.telemetry import Report, reporter, set_up_logs, told_of
+from slotlease.transport import GrpcioTransport
+from slotlease.wire import grpc_v2
+from slotlease.wire.bridge import AskDesk
+
+INCIDENT_BYTES = 6
+LEAST_GRACE_S = 0.5
+"""What even a server without grace takes to hand out answers that are there already."""
+
+ON_THEIR_WAY_S = 0.2
+"""Longer than a call takes from its caller to us."""
+
+_log = structlog.get_logger("slotlease.serve")
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What is served where, told once the first call can be answered."""
+
+    store: str
+    address: str
+    settings: Settings
+
+
+def run(settings: Settings, announce: Callable[[Serving], None]) -> None:
+    """Serves until SIGTERM or SIGINT; returns when all that was begun is done or its time is up.
+
+    Raises StoreRefused, StoreUnavailable, CannotListen."""
+    set_up_logs(settings.log_format, settings.log_level)
+    report = reporter(new_incident)
+    store = open_store(settings.store, serve=True)
+    desk = Desk(
+        store,
+        Rules(store.fingerprint_key, lease_terms(settings)),
+        report,
+        waiting_max=settings.queue_max,
+        batch_max=settings.batch_max,
+    )
+    server = _Server(settings, store, desk, report)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(server.run(announce))
+
+
+def new_secret() -> bytes:
+    """The random part of a lease's or a booking's id."""
+    return secrets.token_bytes(SECRET_BYTES)
+
+
+def new_incident() -> str:
+    return secrets.token_hex(INCIDENT_BYTES)
+
+
+def lease_terms(settings: Settings) -> LeaseTerms:
+    return LeaseTerms(
+        min_us=_us(settings.lease_min), max_us=_us(settings.lease_max), default_us=_us(settings.lease_default)
+    )
+
+
+def _us(duration: timedelta) -> int:
+    return duration // timedelta(microseconds=1)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop  # noqa: PLC0415 - it is not there on Windows
+
+    return uvloop.new_event_loop
+
+
+class _Server:
+    """One run of the server, all on its event loop but for the threads of the desk and of the sweeper."""
+
+    def __init__(self, settings: Settings, store: Store, desk: Desk, report: Report) -> None:
+        self._settings = settings
+        self._store = store
+        self._desk = desk
+        self._report = report
+        self._sweeper = Sweeper(store, desk, settings.sweep_interval.total_seconds(), report)
+
+    async def run(self, announce: Callable[[Serving], None]) -> None:
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+        # The loop's own handler would log the exception's text.
+        loop.set_exception_handler(self._on_stray_exception)
+        transport: GrpcioTransport | None = None
+        try:
+            with _stop_signals(loop) as asked_to_stop:
+                handlers = grpc_v2.handlers(
+                    AskDesk(self._desk), new_secret=new_secret, report=self._report, leases=settings.leases
+                )
+                transport = GrpcioTransport(handlers, reflection=settings.reflection)
+                port = transport.bind(settings.grpc)
+                await transport.start()
+                self._sweeper.start()
+                host = settings.grpc.rpartition(":")[0]
+                announce(Serving(settings.store, f"{host}:{port}", settings))
+                await asked_to_stop.wait()
+                _log.info("stopping", grace_s=settings.grace.total_seconds())
+                await transport.drain()
+                await asyncio.sleep(settings.drain.total_seconds())
+        finally:
+            await self._stop(transport)
+
+    async def _stop(self, transport: GrpcioTransport | None) -> None:
+        """The desk closes first, while calls still arrive: what it has taken is answered, and the rest gets a proper
+        UNAVAILABLE. A server library that stops cuts whatever it has not begun to read, and that caller sees CANCELLED:
+        hence the moment in which calls on their way still arrive and are refused.
+
+        What outlasts the grace is cut without an answer; its commit is whole or was never made, and its caller asks
+        again with its token.
+        """
+        until_s = time.monotonic() + self._settings.grace.total_seconds()
+        self._sweeper.stop()
+        # Even with no grace, a desk that has nothing to do closes at once.
+        finished = await _within(max(LEAST_GRACE_S, until_s - time.monotonic()), self._finish)
+        if transport is not None:
+            if finished:
+                await asyncio.sleep(ON_THEIR_WAY_S)
+            await transport.stop(max(LEAST_GRACE_S, until_s - time.monotonic()) if finished else 0)
+        if finished:
+            self._store.close()
+            _log.info("stopped")
+        else:
+            # The store's writer is still at work, and closing would wait for it. It ends with the process.
+            _log.warning("stopped with work unfinished")
+
+    def _finish(self) -> None:
+        self._desk.close()
+        self._sweeper.join()
+
+    def _on_stray_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        error = context.get("exception")
+        if isinstance(error, BaseException):
+            self._report(error)
+        else:
+            _log.error("event loop", message=str(context.get("message")))
+
+
+@contextlib.contextmanager
+def _stop_signals(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.Event]:
+    """An event that SIGTERM or SIGINT sets. A second signal no longer waits for anything: it ends the process, which
+    costs nobody what was acknowledged."""
+    asked = asyncio.Event()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def stop() -> None:
+        asked.set()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
+    yield asked
+
+
+async def _within(seconds: float, work: Callable[[], None]) -> bool:
+    """Whether the work, on a thread that nobody waits for at the end of the process, was done in time."""
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+
+    def run_and_tell() -> None:
+        work()
+        # After its time is up the loop may be gone, and with it whoever wanted to know.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=run_and_tell, name="closing", daemon=True).start()
+    try:
+        await asyncio.wait_for(done.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+class Sweeper:
+    """Marks lapsed leases every so often, through the desk like any other request. Tidies only: no answer depends on
+    it, so a round that fails is left to the next one. An interval of 0 keeps it off."""
+
+    def __init__(self, store: Store, desk: Desk, interval_s: float, report: Report) -> None:
+        self._store = store
+        self._desk = desk
+        self._interval_s = interval_s
+        self._report = report
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        if self._interval_s > 0:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Begins no more rounds. One under way ends at the latest when the desk closes."""
+        self._stopping.set()
+
+    def join(self) -> None:
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        while not self._stopping.wait(self._interval_s):
+            try:
+                buried = sweep(self._store, self._ask)
+            except (Unavailable, StoreUnavailable) as error:
+                if not self._stopping.is_set():
+                    _log.warning("sweep put off", **told_of(error))
+            except Exception as error:  # noqa: BLE001 - a mistake here must not end the sweeping for good
+                self._report(error)
+            else:
+                if buried:
+                    _log.info("swept", leases=buried)
+
+    def _ask(self, operation: SweepLeases) -> int:
+        answered = threading.Event()
+        ticket = self._desk.submit(operation, deadline_s=None, notify=lambda _tickets: answered.set())
+        answered.wait()
+        return cast("int", unwrap(ticket.answer))
