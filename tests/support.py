@@ -96,14 +96,15 @@ class Shop:
         self.store = store
         self.clock = clock
         self.incidents: list[BaseException] = []
-        self.batches = Batches(store, Rules(store.fingerprint_key, terms or LeaseTerms()), self._report)
+        self.rules = Rules(store.fingerprint_key, terms or LeaseTerms())
+        self.batches = Batches(store, self.rules, self.report)
         self._secrets = secrets()
         self._references = count(1)
         self._services: dict[str, dict[str, Service]] = {}
         self._staff: dict[str, dict[str, None]] = {}
         self._rooms: dict[str, dict[str, None]] = {}
 
-    def _report(self, error: BaseException) -> str:
+    def report(self, error: BaseException) -> str:
         self.incidents.append(error)
         return f"incident-{len(self.incidents)}"
 
@@ -150,7 +151,7 @@ class Shop:
     def create_lease(
         self, slot: AskedSlot, *, reference: str | None = None, expires_us: int | None = None
     ) -> CreateLease:
-        reference = f"r{next(self._references)}" if reference is None else reference
+        reference = f"reference-{next(self._references)}" if reference is None else reference
         return CreateLease(slot, reference, expires_us, next(self._secrets))
 
     def create_booking(
@@ -170,7 +171,7 @@ class Shop:
             payment=payment,
             asks_to_charge=False,
             additional_request="",
-            idempotency_token=f"t{next(self._references)}" if token is None else token,
+            idempotency_token=f"token-{next(self._references)}" if token is None else token,
             secret=next(self._secrets),
         )
 
@@ -224,7 +225,7 @@ def granted(answer: Lease | Refusal) -> Lease:
     return answer
 
 
-def booked(answer: Booking | Refusal) -> Booking:
+def booked(answer: object) -> Booking:
     assert isinstance(answer, Booking), answer
     return answer
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slotlease.inventory.feed import FeedError, FeedRefused, FeedSlot, read_feed
+from slotlease.inventory.feed import FeedError, FeedMerchant, FeedRefused, FeedService, FeedSlot, read_feed
 
 SECOND_US = 1_000_000
 GENERATED_S = 1_740_000_000
@@ -52,6 +54,36 @@ def without(entry: dict[str, Any], key: str) -> dict[str, Any]:
     return {name: value for name, value in entry.items() if name != key}
 
 
+@dataclass(frozen=True)
+class WholeFeed:
+    """Everything that a feed says, in memory, to be looked at and compared."""
+
+    merchants: tuple[FeedMerchant, ...]
+    services: tuple[FeedService, ...]
+    slots: dict[str, tuple[FeedSlot, ...]]
+    """By merchant_id, a merchant's by natural key."""
+    merchants_generation_us: int | None
+    services_generation_us: int | None
+    slots_generation_us: int | None
+
+
+def read_whole(paths: Iterable[Path | str], **options: Any) -> WholeFeed:
+    with read_feed(paths, **options) as feed:
+        slots = {
+            merchant_id: tuple(sorted((slot for slot, _ in feed.slots_of(merchant_id)), key=lambda s: s.natural_key))
+            for merchant_id in feed.merchants_with_slots
+        }
+        assert feed.slots_total == sum(map(len, slots.values()))
+        return WholeFeed(
+            tuple(feed.merchants),
+            tuple(feed.services),
+            slots,
+            feed.merchants_generation_us,
+            feed.services_generation_us,
+            feed.slots_generation_us,
+        )
+
+
 class FeedFolder:
     """One merchant, one service and one slot, unless told otherwise."""
 
@@ -75,7 +107,7 @@ class FeedFolder:
 
     def refusal(self, *paths: Path, **options: Any) -> tuple[FeedError, ...]:
         with pytest.raises(FeedRefused) as refused:
-            read_feed(paths, **options)
+            read_whole(paths, **options)
         return refused.value.errors
 
     def slot_refusal(self, *slots: object, **options: Any) -> list[FeedError]:
@@ -87,6 +119,6 @@ class FeedFolder:
 
     def slot(self, **fields: object) -> FeedSlot:
         """The one slot of a feed, read with these fields changed."""
-        feed = read_feed([self.merchants(), self.services(), self.availability(SLOT | fields)])
+        feed = read_whole([self.merchants(), self.services(), self.availability(SLOT | fields)])
         (found,) = feed.slots["m1"]
         return found

@@ -8,34 +8,36 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from slotlease.inventory import example
 from slotlease.inventory.example import start_sec, write_example
-from slotlease.inventory.feed import Feed, FeedSlot, read_feed
+from slotlease.inventory.feed import FeedSlot
+from tests.inventory.feed_folder import WholeFeed, read_whole
 
 GENERATED_S = 1_740_000_000
 FIRST_DAY = date(2025, 3, 1)
 SECOND_US = 1_000_000
 
 
-def written(folder: Path, days: int = 2, **options: Any) -> Feed:
-    return read_feed(write_example(folder, FIRST_DAY, days, generation_s=GENERATED_S, **options).paths)
+def written(folder: Path, days: int = 2, **options: Any) -> WholeFeed:
+    return read_whole(write_example(folder, FIRST_DAY, days, generation_s=GENERATED_S, **options).paths)
 
 
-def slots_of(feed: Feed, merchant_id: str, service_id: str) -> list[FeedSlot]:
+def slots_of(feed: WholeFeed, merchant_id: str, service_id: str) -> list[FeedSlot]:
     return [slot for slot in feed.slots[merchant_id] if slot.service_id == service_id]
 
 
 @pytest.fixture
-def feed(tmp_path: Path) -> Feed:
+def feed(tmp_path: Path) -> WholeFeed:
     return written(tmp_path)
 
 
 def test_example_is_read_back_whole_with_as_many_slots_as_it_says(tmp_path: Path) -> None:
     example_written = write_example(tmp_path / "new" / "folder", FIRST_DAY, 3, generation_s=GENERATED_S)
-    feed = read_feed(reversed(example_written.paths))
+    feed = read_whole(reversed(example_written.paths))
     assert [merchant.merchant_id for merchant in feed.merchants] == [example.GYM, example.RESTAURANT, example.SALON]
     found = {
         (service.merchant_id, service.service_id): len(slots_of(feed, service.merchant_id, service.service_id))
@@ -46,7 +48,7 @@ def test_example_is_read_back_whole_with_as_many_slots_as_it_says(tmp_path: Path
     assert feed.slots_generation_us == GENERATED_S * SECOND_US
 
 
-def test_days_begin_with_the_first_and_follow_one_another(feed: Feed) -> None:
+def test_days_begin_with_the_first_and_follow_one_another(feed: WholeFeed) -> None:
     days = {
         datetime.fromtimestamp(slot.start_us // SECOND_US, UTC).date()
         for slots in feed.slots.values()
@@ -88,7 +90,7 @@ def test_hours_are_those_of_the_zone(tmp_path: Path) -> None:
     assert first.start_us == datetime(2025, 3, 1, 5, tzinfo=UTC).timestamp() * SECOND_US
 
 
-def test_class_has_twelve_spots_is_named_without_resources_and_sold_elsewhere_at_noon(feed: Feed) -> None:
+def test_class_has_twelve_spots_is_named_without_resources_and_sold_elsewhere_at_noon(feed: WholeFeed) -> None:
     yoga = slots_of(feed, example.GYM, example.YOGA)
     noon_us = start_sec(FIRST_DAY, example.NOON) * SECOND_US
     assert {(slot.spots_total, slot.staff_id, slot.room_id, slot.party_size) for slot in yoga} == {(12, "", "", 0)}
@@ -96,14 +98,14 @@ def test_class_has_twelve_spots_is_named_without_resources_and_sold_elsewhere_at
     assert {slot.spots_open for slot in yoga if slot.start_us % (86_400 * SECOND_US) != 12 * 3_600 * SECOND_US} == {12}
 
 
-def test_staff_of_the_salon_are_shared_by_overlapping_slots_of_two_services(feed: Feed) -> None:
+def test_staff_of_the_salon_are_shared_by_overlapping_slots_of_two_services(feed: WholeFeed) -> None:
     for staff_id in (example.ANNA, example.BEN):
         slots = [slot for slot in feed.slots[example.SALON] if slot.staff_id == staff_id]
         assert {slot.service_id for slot in slots} == {example.CUT, example.COLOUR}
         assert any(first.start_us + first.duration_us > second.start_us for first, second in pairwise(slots))
 
 
-def test_basin_is_shared_by_staff_who_share_no_service(feed: Feed) -> None:
+def test_basin_is_shared_by_staff_who_share_no_service(feed: WholeFeed) -> None:
     at_basin = [slot for slot in feed.slots[example.SALON] if slot.room_id == example.BASIN]
     assert {(slot.service_id, slot.staff_id) for slot in at_basin} == {
         (example.COLOUR, example.ANNA),
@@ -112,7 +114,7 @@ def test_basin_is_shared_by_staff_who_share_no_service(feed: Feed) -> None:
     }
 
 
-def test_restaurant_offers_each_party_size_at_the_same_start_without_rooms(feed: Feed) -> None:
+def test_restaurant_offers_each_party_size_at_the_same_start_without_rooms(feed: WholeFeed) -> None:
     start_us = start_sec(FIRST_DAY, example.TABLE_STARTS[0]) * SECOND_US
     tables = [slot for slot in slots_of(feed, example.RESTAURANT, example.TABLE) if slot.start_us == start_us]
     assert [(slot.party_size, slot.spots_total, slot.room_id) for slot in tables] == [
@@ -122,14 +124,14 @@ def test_restaurant_offers_each_party_size_at_the_same_start_without_rooms(feed:
     ]
 
 
-def test_services_show_a_cancellation_window_a_lead_time_and_repeated_booking(feed: Feed) -> None:
+def test_services_show_a_cancellation_window_a_lead_time_and_repeated_booking(feed: WholeFeed) -> None:
     services = {service.service_id: service for service in feed.services}
     assert services[example.COLOUR].min_advance_online_canceling_s == 24 * 3600
     assert services[example.TABLE].min_advance_booking_s == 3600
     assert [name for name, service in services.items() if not service.one_booking_per_user] == [example.SPINNING]
 
 
-def test_only_the_trainer_confirms_later_and_every_slot_has_a_tag(feed: Feed) -> None:
+def test_only_the_trainer_confirms_later_and_every_slot_has_a_tag(feed: WholeFeed) -> None:
     slots = [slot for merchant_slots in feed.slots.values() for slot in merchant_slots]
     assert {slot.service_id for slot in slots if slot.asynchronous} == {example.TRAINING}
     assert all(re.fullmatch(r"[a-z-]+-[0-9]+", slot.availability_tag) for slot in slots)
@@ -163,7 +165,66 @@ def test_file_is_json_that_begins_with_its_metadata(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(("days", "shards"), [(0, 1), (1, 0)])
-def test_example_of_nothing_is_a_mistake(tmp_path: Path, days: int, shards: int) -> None:
-    with pytest.raises(ValueError, match="a day and a shard at least"):
-        write_example(tmp_path, FIRST_DAY, days, generation_s=GENERATED_S, availability_shards=shards)
+@pytest.mark.parametrize(("days", "shards", "merchants"), [(0, 1, 1), (1, 0, 1), (1, 1, 0)])
+def test_example_of_nothing_is_a_mistake(tmp_path: Path, days: int, shards: int, merchants: int) -> None:
+    with pytest.raises(ValueError, match="a day, a merchant and a shard at least"):
+        write_example(
+            tmp_path, FIRST_DAY, days, generation_s=GENERATED_S, availability_shards=shards, merchants=merchants
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "forward", "back", "lost_or_won"),
+    [
+        ("Europe/Amsterdam", date(2026, 3, 29), date(2026, 10, 25), timedelta(hours=1)),
+        ("America/New_York", date(2026, 3, 8), date(2026, 11, 1), timedelta(hours=1)),
+        ("America/Santiago", date(2026, 9, 6), date(2026, 4, 5), timedelta(hours=1)),
+        ("Australia/Lord_Howe", date(2026, 10, 4), date(2026, 4, 5), timedelta(minutes=30)),
+    ],
+)
+def test_hours_stay_those_of_the_zone_on_the_days_that_its_clocks_change(
+    tmp_path: Path, name: str, forward: date, back: date, lost_or_won: timedelta
+) -> None:
+    zone = ZoneInfo(name)
+    day = timedelta(days=1)
+    for changed, length in ((forward, day - lost_or_won), (back, day + lost_or_won)):
+        paths = write_example(tmp_path / str(changed), changed - day, 3, generation_s=GENERATED_S, zone=zone).paths
+        yoga = slots_of(read_whole(paths), example.GYM, example.YOGA)
+        starts = [datetime.fromtimestamp(slot.start_us // SECOND_US, zone) for slot in yoga]
+        assert [start.time() for start in starts] == list(example.YOGA_STARTS) * 3
+        assert [start.date() for start in starts[::5]] == [changed - day, changed, changed + day]
+        evening_before, evening = yoga[4].start_us, yoga[9].start_us
+        assert timedelta(microseconds=evening - evening_before) == length
+
+
+def test_clocks_stay_the_same_where_they_are_never_changed(tmp_path: Path) -> None:
+    feed = written(tmp_path, days=365, zone=ZoneInfo("Asia/Tokyo"), merchants=1)
+    seconds = {slot.start_us // SECOND_US % 86_400 for slot in slots_of(feed, example.GYM, example.YOGA)}
+    assert len(seconds) == len(example.YOGA_STARTS)
+
+
+def test_usual_number_of_merchants_has_over_five_thousand_slots_in_thirty_days(tmp_path: Path) -> None:
+    slots = write_example(tmp_path, FIRST_DAY, 30, generation_s=GENERATED_S, merchants=example.MERCHANTS).slots
+    assert sum(slots.values()) > 5_000
+    assert len({merchant_id for merchant_id, _ in slots}) == example.MERCHANTS == 6
+
+
+def test_more_merchants_are_more_of_the_same_with_staff_and_rooms_of_their_own(tmp_path: Path) -> None:
+    feed = written(tmp_path, merchants=8)
+    ids = ["gym-1", "gym-2", "gym-3", "restaurant-1", "restaurant-2", "salon-1", "salon-2", "salon-3"]
+    assert [merchant.merchant_id for merchant in feed.merchants] == ids
+    assert [merchant.name for merchant in feed.merchants][:2] == ["Example Gym", "Example Gym 2"]
+    first, third = ({(s.staff_id, s.room_id) for s in feed.slots[name]} for name in ("salon-1", "salon-3"))
+    assert third == {(f"{staff}-3", f"{room}-3") for staff, room in first}
+    starts = [[slot.start_us for slot in feed.slots[name]] for name in ("salon-1", "salon-3")]
+    assert starts[0] == starts[1]
+
+
+def test_first_three_merchants_are_the_same_however_many_there_are(tmp_path: Path) -> None:
+    few, many = written(tmp_path / "few"), written(tmp_path / "many", merchants=20)
+    assert {name: many.slots[name] for name in few.slots} == few.slots
+    assert [s for s in many.services if s.merchant_id in few.slots] == list(few.services)
+
+
+def test_a_single_merchant_is_the_gym(tmp_path: Path) -> None:
+    assert list(written(tmp_path, merchants=1).slots) == [example.GYM]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from slotlease.inventory.feed import Feed, FeedMerchant, FeedService, FeedSlot, Known, read_feed
+from slotlease.inventory.feed import FeedMerchant, FeedService, FeedSlot, Known
 from tests.inventory.feed_folder import (
     GENERATED_S,
     MERCHANT,
@@ -18,7 +18,9 @@ from tests.inventory.feed_folder import (
     SLOT,
     START_S,
     FeedFolder,
+    WholeFeed,
     metadata,
+    read_whole,
     without,
 )
 
@@ -29,8 +31,8 @@ def shop(tmp_path: Path) -> FeedFolder:
 
 
 def test_feeds_become_one_value_with_instants_in_microseconds(shop: FeedFolder) -> None:
-    feed = read_feed([shop.merchants(), shop.services(), shop.availability()])
-    assert feed == Feed(
+    feed = read_whole([shop.merchants(), shop.services(), shop.availability()])
+    assert feed == WholeFeed(
         merchants=(FeedMerchant("m1", "Example Gym"),),
         services=(FeedService("m1", "s1", "Yoga"),),
         slots={"m1": (FeedSlot("m1", "s1", START_S * SECOND_US, 3600 * SECOND_US, 12, 12),)},
@@ -68,9 +70,7 @@ def test_slot_brings_its_resources_tag_rules_and_confirmation(shop: FeedFolder) 
         12,
         availability_tag="morning",
         staff_id="anna",
-        staff_name="Anna",
         room_id="r1",
-        room_name="Blue room",
         party_size=4,
         asynchronous=True,
         first_bookable_us=(START_S - 3) * SECOND_US,
@@ -82,7 +82,7 @@ def test_slot_brings_its_resources_tag_rules_and_confirmation(shop: FeedFolder) 
 def test_service_brings_its_rules_and_whether_one_user_may_book_twice(shop: FeedFolder) -> None:
     rules = {"min_advance_booking": "3600", "min_advance_online_canceling": 86400, "admission_policy": "TIME_STRICT"}
     service = SERVICE | {"rules": rules, "slotlease_one_booking_per_user": False}
-    feed = read_feed([shop.merchants(), shop.services(service)])
+    feed = read_whole([shop.merchants(), shop.services(service)])
     assert feed.services == (FeedService("m1", "s1", "Yoga", 3600, 86400, one_booking_per_user=False),)
 
 
@@ -96,7 +96,7 @@ def test_service_brings_its_rules_and_whether_one_user_may_book_twice(shop: Feed
     ],
 )
 def test_service_is_called_by_its_best_name(shop: FeedFolder, entry: dict[str, Any], name: str) -> None:
-    feed = read_feed([shop.merchants(), shop.services({"merchant_id": "m1", "service_id": "s1"} | entry)])
+    feed = read_whole([shop.merchants(), shop.services({"merchant_id": "m1", "service_id": "s1"} | entry)])
     assert feed.services[0].name == name
 
 
@@ -107,7 +107,7 @@ def test_number_may_be_written_as_decimal_digits_in_quotes(shop: FeedFolder) -> 
 
 def test_full_slot_written_without_its_default_zero_is_full_and_not_free(shop: FeedFolder) -> None:
     path = shop.availability(without(SLOT, "spots_open"))
-    feed = read_feed([shop.merchants(), shop.services(), path])
+    feed = read_whole([shop.merchants(), shop.services(), path])
     assert feed.slots["m1"][0].spots_open == 0
 
 
@@ -132,7 +132,7 @@ def test_fields_that_only_describe_are_read_over(shop: FeedFolder) -> None:
     geo = {"latitude": 52.37, "longitude": 4.89, "address": {"country": "NL"}}
     merchant = MERCHANT | {"geo": geo, "url": "https://gym.example", "terms": {"text": "…"}, "category": "gym"}
     service = SERVICE | {"price": {"price_micros": "10000000"}, "prepayment_type": "NOT_SUPPORTED"}
-    feed = read_feed([shop.merchants(merchant), shop.services(service)])
+    feed = read_whole([shop.merchants(merchant), shop.services(service)])
     assert feed.merchants == (FeedMerchant("m1", "Example Gym"),)
     assert feed.services == (FeedService("m1", "s1", "Yoga"),)
 
@@ -142,7 +142,7 @@ def test_gzip_is_told_by_what_is_in_the_file_and_not_by_its_name(shop: FeedFolde
     zipped_without_saying_so = shop.folder / "services.json"
     zipped_without_saying_so.write_bytes(gzip.compress(json.dumps({"metadata": metadata(), "service": []}).encode()))
     called_gz_but_plain = plain.rename(plain.with_suffix(".json.gz"))
-    feed = read_feed([zipped_without_saying_so, called_gz_but_plain])
+    feed = read_whole([zipped_without_saying_so, called_gz_but_plain])
     assert feed.merchants == (FeedMerchant("m1", "Example Gym"),)
     assert feed.services == ()
 
@@ -150,26 +150,24 @@ def test_gzip_is_told_by_what_is_in_the_file_and_not_by_its_name(shop: FeedFolde
 def test_byte_order_mark_at_the_start_of_a_file_does_no_harm(shop: FeedFolder) -> None:
     path = shop.folder / "merchants.json"
     path.write_text(json.dumps({"metadata": metadata(), "merchant": [MERCHANT]}), encoding="utf-8-sig")
-    assert read_feed([path]).merchants == (FeedMerchant("m1", "Example Gym"),)
+    assert read_whole([path]).merchants == (FeedMerchant("m1", "Example Gym"),)
 
 
 def test_order_of_files_shards_and_entries_makes_no_difference(shop: FeedFolder) -> None:
     early, late, other = SLOT, SLOT | {"start_sec": START_S + 60}, SLOT | {"merchant_id": "m0"}
-    known = Known(frozenset({"m0"}), frozenset({("m0", "s1")}))
+    known = Known(frozenset({"m0", "m1"}), frozenset({("m0", "s1"), ("m1", "s1")}))
     files = [
-        shop.merchants(),
-        shop.services(),
         shop.availability(late, other, name="b.json", shard=1, shards=2, nonce=7),
         shop.availability(early, name="a.json", shard=0, shards=2, nonce="7"),
     ]
-    feed = read_feed(files, known=known)
-    assert feed == read_feed(reversed(files), known=known)
+    feed = read_whole(files, known=known)
+    assert feed == read_whole(reversed(files), known=known)
     assert list(feed.slots) == ["m0", "m1"]
     assert [slot.start_us for slot in feed.slots["m1"]] == [START_S * SECOND_US, (START_S + 60) * SECOND_US]
 
 
 def test_kind_of_feed_that_is_not_given_says_nothing_and_an_empty_one_says_none(shop: FeedFolder) -> None:
-    feed = read_feed([shop.write("none.json", {"metadata": metadata(), "service_availability": []})])
+    feed = read_whole([shop.write("none.json", {"metadata": metadata(), "service_availability": []})])
     assert feed.slots == {}
     assert feed.slots_generation_us == GENERATED_S * SECOND_US
     assert feed.merchants_generation_us is None
@@ -177,7 +175,7 @@ def test_kind_of_feed_that_is_not_given_says_nothing_and_an_empty_one_says_none(
 
 
 def test_service_availability_without_slots_is_none(shop: FeedFolder) -> None:
-    assert read_feed([shop.write("none.json", {"metadata": metadata(), "service_availability": [{}]})]).slots == {}
+    assert read_whole([shop.write("none.json", {"metadata": metadata(), "service_availability": [{}]})]).slots == {}
 
 
 def test_slots_of_one_start_differ_by_staff_room_party_size_and_duration(shop: FeedFolder) -> None:
@@ -187,6 +185,6 @@ def test_slots_of_one_start_differ_by_staff_room_party_size_and_duration(shop: F
         SLOT | {"resources": {"party_size": 2}},
         SLOT | {"duration_sec": 1800},
     ]
-    feed = read_feed([shop.merchants(), shop.services(), shop.availability(SLOT, *others)])
+    feed = read_whole([shop.merchants(), shop.services(), shop.availability(SLOT, *others)])
     assert len(feed.slots["m1"]) == 5
     assert len({slot.natural_key for slot in feed.slots["m1"]}) == 5

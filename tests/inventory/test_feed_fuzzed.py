@@ -11,8 +11,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slotlease.inventory.feed import Feed, FeedRefused, read_feed
-from tests.inventory.feed_folder import GENERATED_S, MERCHANT, SERVICE, SLOT, START_S, FeedFolder, metadata
+from slotlease.inventory.feed import FeedRefused
+from tests.inventory.feed_folder import (
+    GENERATED_S,
+    MERCHANT,
+    SERVICE,
+    SLOT,
+    START_S,
+    FeedFolder,
+    WholeFeed,
+    metadata,
+    read_whole,
+)
 
 RULES = {"min_advance_booking": 60, "admission_policy": "TIME_STRICT"}
 OVERRIDES = {"last_bookable_sec": START_S}
@@ -40,9 +50,9 @@ def places(value: object, way: tuple[str | int, ...] = ()) -> list[tuple[str | i
     return [(*way, key) for key, _ in inner] + deeper
 
 
-def answer(paths: list[Path]) -> Feed | FeedRefused:
+def answer(paths: list[Path]) -> WholeFeed | FeedRefused:
     try:
-        return read_feed(paths)
+        return read_whole(paths)
     except FeedRefused as refused:
         return refused
 
@@ -83,4 +93,4 @@ def test_any_bytes_are_refused(tmp_path: Path, content: bytes, zipped: bool) -> 
     path = tmp_path / "bytes"
     path.write_bytes(b"\x1f\x8b" + content if zipped else content)
     with pytest.raises(FeedRefused):
-        read_feed([path])
+        read_whole([path])

@@ -89,8 +89,6 @@ def test_most_spots_of_a_slot_is_the_readers_to_say(shop: FeedFolder) -> None:
 
 
 NOT_YET: list[tuple[str, object]] = [
-    ("recurrence", {"repeat_every_sec": 1800, "repeat_until_sec": START_S + 7200}),
-    ("schedule_exception", [{"time_range": {"begin_sec": START_S, "end_sec": START_S + 1800}}]),
     ("payment_option_id", ["gold-card"]),
     ("prepayment", {"price_info": {}}),
     ("deposit", {}),

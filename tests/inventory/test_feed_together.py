@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from slotlease.inventory.feed import FeedRefused, Known, read_feed
-from tests.inventory.feed_folder import GENERATED_S, MERCHANT, SERVICE, SLOT, START_S, FeedFolder, metadata
+from slotlease.inventory.feed import FeedRefused, Known
+from tests.inventory.feed_folder import GENERATED_S, MERCHANT, SERVICE, SLOT, START_S, FeedFolder, metadata, read_whole
 
 IN_SLOTS = "service_availability[0].availability"
 
@@ -51,14 +51,27 @@ def test_slot_of_a_merchant_nobody_knows_is_refused(shop: FeedFolder) -> None:
     stray = SLOT | {"merchant_id": "m2"}
     (error,) = shop.slot_refusal(SLOT, stray, stray | {"start_sec": START_S + 60})
     assert (error.place, error.value) == (f"{IN_SLOTS}[1].merchant_id", '"m2"')
-    assert "neither in a merchants feed given nor on the ledger" in error.problem
+    assert "is a merchant that the merchants feed given does not list; add it there" in error.problem
     assert error.problem.endswith("(2 slots name it)")
 
 
 def test_slot_of_a_service_nobody_knows_is_refused(shop: FeedFolder) -> None:
     (error,) = shop.slot_refusal(SLOT | {"service_id": "s2"}, SLOT)
     assert (error.place, error.value) == (f"{IN_SLOTS}[0].service_id", '"s2"')
-    assert "neither in a services feed given nor on the ledger" in error.problem
+    assert "is a service that the services feed given does not list; add it there" in error.problem
+
+
+def test_slot_of_a_service_that_only_the_ledger_has_is_refused_beside_a_services_feed(shop: FeedFolder) -> None:
+    """The services feed is complete, so this import would retire the service, and its slots with it."""
+    known = Known(frozenset({"m1"}), frozenset({("m1", "s1"), ("m1", "s2")}))
+    path = shop.availability(SLOT, SLOT | {"service_id": "s2"})
+    (error,) = shop.refusal(shop.services(), path, known=known)
+    assert (error.place, error.value) == (f"{IN_SLOTS}[1].service_id", '"s2"')
+
+
+def test_slot_of_a_merchant_not_on_the_ledger_is_refused_without_a_merchants_feed(shop: FeedFolder) -> None:
+    (error,) = shop.refusal(shop.availability())
+    assert error.problem.startswith("is no merchant on the ledger; import its merchants feed with this one")
 
 
 def test_service_of_a_merchant_nobody_knows_is_refused(shop: FeedFolder) -> None:
@@ -67,12 +80,12 @@ def test_service_of_a_merchant_nobody_knows_is_refused(shop: FeedFolder) -> None
 
 
 def test_slot_of_a_service_already_on_the_ledger_is_taken(shop: FeedFolder) -> None:
-    feed = read_feed([shop.availability()], known=Known(frozenset({"m1"}), frozenset({("m1", "s1")})))
+    feed = read_whole([shop.availability()], known=Known(frozenset({"m1"}), frozenset({("m1", "s1")})))
     assert [slot.service_id for slot in feed.slots["m1"]] == ["s1"]
 
 
 def test_service_of_a_merchant_already_on_the_ledger_is_taken(shop: FeedFolder) -> None:
-    feed = read_feed([shop.services(), shop.availability()], known=Known(frozenset({"m1"})))
+    feed = read_whole([shop.services(), shop.availability()], known=Known(frozenset({"m1"})))
     assert len(feed.services) == len(feed.slots["m1"]) == 1
 
 
@@ -89,7 +102,7 @@ def two_shards(shop: FeedFolder, first: dict[str, Any], second: dict[str, Any]) 
 
 def test_shards_of_one_feed_are_one_feed(shop: FeedFolder) -> None:
     shards = two_shards(shop, {"shard": 1, "shards": 2, "nonce": "n"}, {"shard": 0, "shards": 2, "nonce": "n"})
-    feed = read_feed([shop.merchants(), shop.services(), *shards])
+    feed = read_whole([shop.merchants(), shop.services(), *shards])
     assert len(feed.slots["m1"]) == 2
 
 
@@ -134,9 +147,7 @@ def test_one_file_given_twice_is_refused_once_and_not_for_each_of_its_slots(shop
 
 def test_every_error_of_every_file_is_told_at_once_in_the_order_of_the_files(shop: FeedFolder) -> None:
     files = (
-        shop.availability(
-            SLOT | {"spots_open": 99, "duration_sec": -1}, SLOT | {"recurrence": {"repeat_every_sec": 1}}
-        ),
+        shop.availability(SLOT | {"spots_open": 99, "duration_sec": -1}, SLOT | {"prepayment": {"price_info": {}}}),
         shop.write("broken.json", "{"),
         shop.merchants(MERCHANT | {"name": 1, "surprise": 2}),
     )
@@ -144,7 +155,7 @@ def test_every_error_of_every_file_is_told_at_once_in_the_order_of_the_files(sho
     assert [(Path(error.file).name, error.place) for error in errors] == [
         ("slots.json", f"{IN_SLOTS}[0].spots_open"),
         ("slots.json", f"{IN_SLOTS}[0].duration_sec"),
-        ("slots.json", f"{IN_SLOTS}[1].recurrence"),
+        ("slots.json", f"{IN_SLOTS}[1].prepayment"),
         ("broken.json", ""),
         ("merchants.json", "merchant[0].surprise"),
         ("merchants.json", "merchant[0].name"),
@@ -154,7 +165,7 @@ def test_every_error_of_every_file_is_told_at_once_in_the_order_of_the_files(sho
 def test_refusal_reads_as_a_list_and_says_how_many_more_there_are(shop: FeedFolder) -> None:
     path = shop.availability(*[SLOT | {"start_sec": -number} for number in range(1, 31)])
     with pytest.raises(FeedRefused) as refused:
-        read_feed([shop.merchants(), shop.services(), path])
+        read_whole([shop.merchants(), shop.services(), path])
     first, second, *_, last = str(refused.value).splitlines()
     assert first == "the feeds were refused, nothing was changed; errors: 30"
     assert second == (
@@ -167,11 +178,11 @@ def test_refusal_reads_as_a_list_and_says_how_many_more_there_are(shop: FeedFold
 
 def test_short_refusal_ends_with_its_last_error(shop: FeedFolder) -> None:
     with pytest.raises(FeedRefused, match=r"errors: 1\n[^\n]+cannot be read[^\n]+$"):
-        read_feed([shop.folder / "nowhere.json"])
+        read_whole([shop.folder / "nowhere.json"])
 
 
 def test_shard_without_its_number_is_the_first_as_proto3_leaves_out_zero(shop: FeedFolder) -> None:
     meta = metadata(shards=1)
     del meta["shard_number"], meta["total_shards"], meta["nonce"]
-    feed = read_feed([shop.write("merchants.json", {"metadata": meta, "merchant": [MERCHANT]})])
+    feed = read_whole([shop.write("merchants.json", {"metadata": meta, "merchant": [MERCHANT]})])
     assert len(feed.merchants) == 1

@@ -12,7 +12,7 @@ from slotlease.desk.fault import Broken, DeskFault, Unavailable
 from slotlease.desk.operation import Operation
 from slotlease.domain.facts import Changes, Facts, RowKey, Wanted
 from slotlease.domain.policy import Rules
-from slotlease.domain.view import View
+from slotlease.domain.view import NotPrefetched, View
 from slotlease.store.protocol import (
     CommitUnknown,
     RowRefused,
@@ -32,16 +32,11 @@ Report = Callable[[BaseException], str]
 
 @dataclass(slots=True, eq=False)
 class _Request:
+    """`first_revisions`: of the bookings, when it was decided in a batch whose commit may or may not have happened."""
+
     operation: Operation[object]
     answer: object = None
-
-
-@dataclass(slots=True)
-class _Progress:
-    """What is remembered from one try of a batch to the next."""
-
-    first_revisions: dict[RowKey, int] = field(default_factory=dict)
-    seen_revisions: dict[RowKey, int] = field(default_factory=dict)
+    first_revisions: Mapping[RowKey, int] = field(default_factory=dict)
 
 
 class Batches:
@@ -61,50 +56,61 @@ class Batches:
     def read(self, operations: Sequence[Operation[object]]) -> list[object]:
         """One answer for each, in order, all from one snapshot."""
         requests = [_Request(operation) for operation in operations]
+        self._read_all(requests)
+        return [request.answer for request in requests]
+
+    # --- reading ---------------------------------------------------------------------------------------------
+
+    def _read_all(self, requests: list[_Request]) -> None:
         try:
             wanted, asking = self._want(requests)
             with self._store.snapshot(wanted) as snapshot:
                 asking = self._want_more(snapshot, asking)
-                self._decide(snapshot.facts, asking, {})
+                self._decide(snapshot.facts, asking)
         except StoreUnavailable:
             _answer_unavailable(requests)
-        except Exception as error:  # noqa: BLE001 - whatever it was, nobody may be left without an answer
-            _answer_broken(requests, self._report(error))
-        return [request.answer for request in requests]
+        except Exception as error:  # noqa: BLE001 - a row that cannot be read, or a mistake of ours: find whose it is
+            self._blame_one(requests, error, self._read_all)
 
     # --- writing ---------------------------------------------------------------------------------------------
 
     def _write_all(self, requests: list[_Request]) -> None:
-        progress = _Progress()
         for _ in range(TRIES_MAX):
             try:
-                self._write_once(requests, progress)
-            except StoreConflict:
-                continue
-            except CommitUnknown:
-                # What is decided next must know which bookings the lost commit may have changed already.
-                progress.first_revisions = progress.first_revisions or dict(progress.seen_revisions)
+                rest = self._write_once(requests)
+            except (StoreConflict, CommitUnknown):
                 continue
             except StoreUnavailable:
                 break
             except Exception as error:  # noqa: BLE001 - a row refused, or a mistake of ours: find whose it is
-                self._blame_one(requests, error)
+                self._blame_one(requests, error, self._write_all)
                 return
             else:
+                if rest:
+                    self._write_all(rest)
                 return
         _answer_unavailable(requests)
 
-    def _write_once(self, requests: list[_Request], progress: _Progress) -> None:
+    def _write_once(self, requests: list[_Request]) -> list[_Request]:
+        """Returns those that were not decided: what the first of them starts from was changed by one before it."""
         wanted, asking = self._want(requests)
         with self._store.transact(wanted) as transaction:
             asking = self._want_more(transaction, asking)
-            progress.seen_revisions = {key: row.revision for key, row in transaction.facts.bookings.items()}
-            changes = self._decide(transaction.facts, asking, progress.first_revisions)
-            if changes:
-                transaction.commit(changes)
+            changes, rest = self._decide(transaction.facts, asking)
+            try:
+                if changes:
+                    transaction.commit(changes)
+            except CommitUnknown:
+                revisions = {key: row.revision for key, row in transaction.facts.bookings.items()}
+                for request in asking[: len(asking) - len(rest)]:
+                    request.first_revisions = request.first_revisions or revisions
+                raise
+            return rest
 
-    def _blame_one(self, requests: list[_Request], error: Exception) -> None:
-        """Nothing was written. Half by half in their order, until the request that the store cannot take is alone:
+    # --- both ------------------------------------------------------------------------------------------------
+
+    def _blame_one(self, requests: list[_Request], error: Exception, again: Callable[[list[_Request]], None]) -> None:
+        """Nobody was answered. Half by half in their order, until the request that the store cannot serve is alone:
         one bad request never fails the others."""
         if len(requests) == 1:
             requests[0].answer = Broken(self._report(error))
@@ -112,10 +118,8 @@ class Batches:
         if not isinstance(error, RowRefused):
             self._report(error)
         middle = len(requests) // 2
-        self._write_all(requests[:middle])
-        self._write_all(requests[middle:])
-
-    # --- both ------------------------------------------------------------------------------------------------
+        again(requests[:middle])
+        again(requests[middle:])
 
     def _want(self, requests: list[_Request]) -> tuple[Wanted, list[_Request]]:
         wanted = Wanted()
@@ -138,34 +142,36 @@ class Batches:
             return False
         return True
 
-    def _decide(self, facts: Facts, requests: list[_Request], first: Mapping[RowKey, int]) -> Changes:
+    def _decide(self, facts: Facts, requests: list[_Request]) -> tuple[Changes, list[_Request]]:
         """Each in arrival order over one view. A rule that raises may have left the view half changed, so the
-        others are decided afresh without that request."""
-        asking = list(requests)
+        others are decided afresh without that request. Returns also the rest of the requests, in their order, from
+        the first on that could not see enough: they are the next batch."""
+        asking, rest = list(requests), list[_Request]()
         while True:
-            view = View(facts, self._rules, first)
-            broken = None
-            for request in asking:
+            view = View(facts, self._rules)
+            stopped = None
+            for at, request in enumerate(asking):
+                view.first_revisions = request.first_revisions
                 try:
                     request.answer = request.operation.decide(view)
                 except Exception as error:  # noqa: BLE001 - see above
-                    request.answer = Broken(self._report(error))
-                    broken = request
+                    stopped = at
+                    # Of a view that nobody changed each request sees all it wanted: asked again it would be for ever.
+                    if isinstance(error, NotPrefetched) and view.changes():
+                        rest = asking[at:] + rest
+                        del asking[at:]
+                    else:
+                        request.answer = Broken(self._report(error))
+                        del asking[at]
                     break
-            if broken is None:
-                return view.changes()
-            asking.remove(broken)
+            if stopped is None:
+                return view.changes(), rest
 
 
 def _answer_unavailable(requests: list[_Request]) -> None:
     for request in requests:
         if not isinstance(request.answer, Broken):
             request.answer = Unavailable("the store is not available")
-
-
-def _answer_broken(requests: list[_Request], incident: str) -> None:
-    for request in requests:
-        request.answer = Broken(incident)
 
 
 def unwrap(answer: object) -> object:

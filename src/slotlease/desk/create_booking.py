@@ -36,7 +36,8 @@ class _Claim:
 @dataclass(frozen=True, slots=True)
 class CreateBooking(Operation[Booking | Refusal]):
     """`lease_id` is empty where the slot is booked directly; `secret` is SECRET_BYTES random bytes made for this
-    request. `asks_to_charge`: the caller sent what a payment processor would need."""
+    request. `asks_to_charge`: the caller sent what a payment processor would need. The merchant as `actor` is bound
+    by no lead time, and waits for no confirmation of its own."""
 
     slot: AskedSlot
     lease_id: str
@@ -47,6 +48,7 @@ class CreateBooking(Operation[Booking | Refusal]):
     additional_request: str
     idempotency_token: str
     secret: bytes
+    actor: Actor = Actor.USER
 
     writes: ClassVar[bool] = True
 
@@ -115,7 +117,9 @@ class CreateBooking(Operation[Booking | Refusal]):
         if isinstance(offer, InvalidArgument):
             return offer
         slot = offer.slot
-        refusal = self._user_or_payment_refusal(view, offer.service, slot.slot_no) or view.why_not_bookable(offer)
+        refusal = self._user_or_payment_refusal(view, offer.service, slot.slot_no) or view.why_not_bookable(
+            offer, self.actor
+        )
         if refusal is not None:
             return refusal
         return _Claim(slot, cancel_by_us(slot, offer.service))
@@ -138,7 +142,7 @@ class CreateBooking(Operation[Booking | Refusal]):
         spot_no = _consume(view, source, booking_no) if isinstance(source, Lease) else _take(view, source, booking_no)
         if isinstance(spot_no, BookingFailure):
             return spot_no
-        status = status_when_booked(asynchronous=source.asynchronous)
+        status = status_when_booked(asynchronous=source.asynchronous and self.actor is Actor.USER)
         booking = Booking(
             merchant_no=source.merchant_no,
             booking_no=booking_no,
@@ -160,7 +164,7 @@ class CreateBooking(Operation[Booking | Refusal]):
             cancel_by_us=claim.cancel_by_us,
             created_us=view.now_us,
         )
-        view.put_booking(booking, EventKind.BOOKING_CREATED, Actor.USER)
+        view.put_booking(booking, EventKind.BOOKING_CREATED, self.actor)
         return booking
 
 

@@ -24,6 +24,7 @@ class UpdateBooking(Operation[Booking | Refusal]):
     """What shall become of a booking; None where nothing was said.
 
     `merchant_id`, `service_id`, `staff_id` and `room_id` cannot change: given, they must be the booking's.
+    The merchant as `actor` is bound by no cancellation window and no lead time.
     """
 
     booking_id: str
@@ -35,6 +36,7 @@ class UpdateBooking(Operation[Booking | Refusal]):
     service_id: str | None = None
     staff_id: str | None = None
     room_id: str | None = None
+    actor: Actor = Actor.USER
 
     writes: ClassVar[bool] = True
 
@@ -65,7 +67,7 @@ class UpdateBooking(Operation[Booking | Refusal]):
         if not booking.claims_spot:
             return BookingFailure(Cause.BOOKING_ALREADY_CANCELLED, "the booking is cancelled; make a new one")
         if self.status is BookingStatus.CANCELED:
-            return _cancel(view, booking)
+            return self._cancel(view, booking)
         return self._move(view, booking)
 
     def _target(self, booking: Booking) -> AskedSlot:
@@ -93,7 +95,7 @@ class UpdateBooking(Operation[Booking | Refusal]):
         ):
             if given is not None and given != current:
                 return InvalidArgument(field, "this cannot be changed; cancel the booking and make a new one")
-        if self.status not in {None, BookingStatus.CANCELED, booking.status}:
+        if booking.claims_spot and self.status not in {None, BookingStatus.CANCELED, booking.status}:
             return InvalidArgument("status", "the only status a caller may set is CANCELED")
         if self.status is BookingStatus.CANCELED and not _same_place(self._target(booking), booking.slot):
             return InvalidArgument("slot", "a booking is either cancelled or moved, not both at once")
@@ -110,7 +112,7 @@ class UpdateBooking(Operation[Booking | Refusal]):
         offer = view.find(target)
         if isinstance(offer, InvalidArgument):
             return offer
-        refusal = _why_not_movable(view, booking, offer)
+        refusal = self._why_not_movable(view, booking, offer)
         if refusal is not None:
             return refusal
         slot = offer.slot
@@ -123,15 +125,33 @@ class UpdateBooking(Operation[Booking | Refusal]):
         tag = slot.availability_tag if booking.slot.availability_tag else ""
         moved = replace(
             booking,
-            status=status_when_booked(asynchronous=slot.asynchronous),
+            status=status_when_booked(asynchronous=slot.asynchronous and self.actor is Actor.USER),
             revision=booking.revision + 1,
             slot=replace(target, availability_tag=tag),
             slot_no=slot.slot_no,
             spot_no=spot.spot_no,
             cancel_by_us=cancel_by_us(slot, offer.service),
         )
-        view.put_booking(moved, EventKind.BOOKING_MOVED, Actor.USER)
+        view.put_booking(moved, EventKind.BOOKING_MOVED, self.actor)
         return moved
+
+    def _why_not_movable(self, view: View, booking: Booking, offer: Offer) -> BookingFailure | None:
+        doubled = view.user_has_slot(booking.user_key, offer.slot.key, apart_from=booking.booking_no)
+        if offer.service.one_booking_per_user and doubled:
+            return BookingFailure(Cause.SLOT_ALREADY_BOOKED_BY_USER, "this user has another booking of that slot")
+        if self._is_too_late(view, booking):
+            # Moving late gives the spot back late, which is what the merchant's window forbids: docs/decisions.
+            return BookingFailure(Cause.OUTSIDE_CANCELLATION_WINDOW, "it is too late to move this booking")
+        return view.why_not_bookable(offer, self.actor)
+
+    def _cancel(self, view: View, booking: Booking) -> Booking | BookingFailure:
+        if self._is_too_late(view, booking):
+            return BookingFailure(Cause.OUTSIDE_CANCELLATION_WINDOW, "it is too late to cancel this booking")
+        return cancel(view, booking, EventKind.BOOKING_CANCELED, self.actor)
+
+    def _is_too_late(self, view: View, booking: Booking) -> bool:
+        """The window is the merchant's own rule for its users: it does not bind the merchant."""
+        return self.actor is Actor.USER and view.now_us > booking.cancel_by_us
 
 
 def _same_place(target: AskedSlot, current: AskedSlot) -> bool:
@@ -142,20 +162,9 @@ def _same_place(target: AskedSlot, current: AskedSlot) -> bool:
     )
 
 
-def _why_not_movable(view: View, booking: Booking, offer: Offer) -> BookingFailure | None:
-    doubled = view.user_has_slot(booking.user_key, offer.slot.key, apart_from=booking.booking_no)
-    if offer.service.one_booking_per_user and doubled:
-        return BookingFailure(Cause.SLOT_ALREADY_BOOKED_BY_USER, "this user has another booking of that slot")
-    if view.now_us > booking.cancel_by_us:
-        # Moving late gives the spot back late, which is what the merchant's window forbids: docs/decisions.
-        return BookingFailure(Cause.OUTSIDE_CANCELLATION_WINDOW, "it is too late to move this booking")
-    return view.why_not_bookable(offer)
-
-
-def _cancel(view: View, booking: Booking) -> Booking | BookingFailure:
-    if view.now_us > booking.cancel_by_us:
-        return BookingFailure(Cause.OUTSIDE_CANCELLATION_WINDOW, "it is too late to cancel this booking")
+def cancel(view: View, booking: Booking, kind: EventKind, actor: Actor) -> Booking:
+    """Gives the spot back and tells of it. The booking claims its spot so far."""
     view.give_back(spot_of_booking(booking))
     cancelled = replace(booking, status=BookingStatus.CANCELED, revision=booking.revision + 1)
-    view.put_booking(cancelled, EventKind.BOOKING_CANCELED, Actor.USER)
+    view.put_booking(cancelled, kind, actor)
     return cancelled

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from slotlease.domain.booking import Booking
+from slotlease.domain.booking import Booking, BookingStatus
+from slotlease.domain.slot import AskedSlot
 
 
 class EventKind(Enum):
@@ -14,6 +15,8 @@ class EventKind(Enum):
     BOOKING_CREATED = "BOOKING_CREATED"
     BOOKING_MOVED = "BOOKING_MOVED"
     BOOKING_CANCELED = "BOOKING_CANCELED"
+    BOOKING_CONFIRMED = "BOOKING_CONFIRMED"
+    BOOKING_DECLINED = "BOOKING_DECLINED"
 
 
 class Actor(Enum):
@@ -33,3 +36,19 @@ class Event:
     kind: EventKind
     actor: Actor
     booking: Booking
+
+
+@dataclass(frozen=True, slots=True)
+class EventTold:
+    """An event as those read it who must hear of it: `status`, `revision` and `slot` are the booking's after it."""
+
+    merchant_no: int
+    event_no: int
+    at_us: int
+    kind: EventKind
+    actor: Actor
+    booking_id: str
+    revision: int
+    status: BookingStatus
+    spot_no: int
+    slot: AskedSlot

@@ -14,6 +14,9 @@ from slotlease.domain.opaque_id import parse_row_id
 from slotlease.domain.slot import NOBODY, AskedSlot, NaturalKey, Slot
 from slotlease.domain.spot import Occupancy, Spot
 
+CLAIMS_MAX = 200
+"""Of how many spots of one slot an operator is told who holds them."""
+
 RowKey = tuple[int, int]
 """(merchant_no, slot_no), (merchant_no, lease_no) or (merchant_no, booking_no)."""
 
@@ -38,6 +41,8 @@ class Wanted:
     users_of_slots: set[UserOfSlot] = field(default_factory=set)
     users: set[str] = field(default_factory=set)
     """user_keys whose bookings are wanted, over all merchants"""
+    claims: set[RowKey] = field(default_factory=set)
+    """slots of which it is wanted who claims their spots"""
 
     def add_lease(self, lease_id: str) -> None:
         """The lease of that id with its merchant; an id that is none of ours names nothing."""
@@ -63,6 +68,9 @@ class Facts:
     merchant_ids: dict[int, str] = field(default_factory=dict)
     next_nos: dict[int, int] = field(default_factory=dict)
     slots: dict[RowKey, Slot] = field(default_factory=dict)
+    """Those that were wanted, and those that share their staff or room"""
+    slots_sought: set[RowKey] = field(default_factory=set)
+    """Those that were wanted, found or not: only of these are all the rivals known"""
     occupancies: dict[RowKey, Occupancy] = field(default_factory=dict)
     leases: dict[RowKey, Lease] = field(default_factory=dict)
     leases_by_reference: dict[tuple[int, str], RowKey] = field(default_factory=dict)
@@ -73,6 +81,9 @@ class Facts:
     bookings_of_users: dict[str, tuple[Booking, ...]] = field(default_factory=dict)
     """Of each known user (one with any booking row) those that start after `now_us` and are not CANCELED,
     by start: the rest is history and not loaded"""
+    spots_busy: dict[RowKey, tuple[Spot, ...]] = field(default_factory=dict)
+    """Of each slot whose claims were wanted the busy spots by number, at most CLAIMS_MAX of them; who holds them is
+    among `leases` and `bookings`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +91,8 @@ class Changes:
     """The net effect of a batch: one write per row, beside the row as prefetched (None: it was not there).
 
     `leases_buried` are leases that nobody loaded: ACTIVE and lapsed on the ledger, they become EXPIRED.
-    `slots` explains the slots of new spot rows. `next_nos` holds each counter before and after.
+    `slots` explains the slots of new spot rows. `next_nos` holds each counter before and after. `slots_closed` are
+    slots that the operator closes or opens; `leases_purged` have ended, in this batch or before, and are deleted.
     """
 
     next_nos: Mapping[int, tuple[int, int]]
@@ -90,9 +102,12 @@ class Changes:
     leases_buried: tuple[RowKey, ...]
     bookings: tuple[tuple[Booking | None, Booking], ...]
     events: tuple[Event, ...]
+    slots_closed: tuple[tuple[Slot, Slot], ...] = ()
+    leases_purged: tuple[RowKey, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.spots or self.leases or self.leases_buried or self.bookings or self.events)
+        rows = self.spots or self.leases or self.leases_buried or self.bookings or self.events
+        return bool(rows or self.slots_closed or self.leases_purged)
 
 
 def natural_key(merchant: Merchant, asked: AskedSlot) -> NaturalKey | None:

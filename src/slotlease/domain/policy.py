@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from slotlease.domain.event import Actor
 from slotlease.domain.failure import BookingFailure, Cause
 from slotlease.domain.lease import LeaseTerms
 from slotlease.domain.merchant import Service
@@ -18,20 +20,31 @@ class Rules:
     lease_terms: LeaseTerms = field(default_factory=LeaseTerms)
 
 
-def why_not_bookable(slot: Slot, service: Service, now_us: int) -> BookingFailure | None:
+def why_not_bookable(slot: Slot, service: Service, now_us: int, actor: Actor = Actor.USER) -> BookingFailure | None:
     """The policy that forbids a new claim on the slot at this instant, or None.
 
     Source: services feed `rules.min_advance_booking`, availability feed `scheduling_rule_overrides`.
     """
-    if slot.closed:
-        return _unavailable("the slot is closed for booking")
+    return next(reasons_not_bookable(slot, service, now_us, actor), None)
+
+
+def reasons_not_bookable(
+    slot: Slot, service: Service, now_us: int, actor: Actor = Actor.USER
+) -> Iterator[BookingFailure]:
+    """Every policy that forbids it, the first to be told first. Lead times bind the user and not the merchant, who
+    may also seat somebody in a slot that has begun; what is closed is closed to both."""
+    if slot.closed or slot.closed_by_operator:
+        yield _unavailable("the slot is closed for booking")
+    if actor is Actor.MERCHANT:
+        if now_us >= slot.end_us:
+            yield _unavailable("the slot is over")
+        return
     if now_us >= slot.start_us:
-        return _unavailable("the slot has begun")
+        yield _unavailable("the slot has begun")
     if slot.first_bookable_us is not None and now_us < slot.first_bookable_us:
-        return _unavailable("the slot cannot be booked yet")
+        yield _unavailable("the slot cannot be booked yet")
     if now_us > last_bookable_us(slot, service):
-        return _unavailable("the slot can no longer be booked: its lead time has passed")
-    return None
+        yield _unavailable("the slot can no longer be booked: its lead time has passed")
 
 
 def last_bookable_us(slot: Slot, service: Service) -> int:

@@ -51,7 +51,11 @@ class AskedSlot:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One appointment offered by a merchant's feed. Numbers are the ledger's own, ids are the feed's."""
+    """One appointment offered by a merchant's feed. Numbers are the ledger's own, ids are the feed's.
+
+    `closed` is what the feeds say; `closed_by_operator` is known where the slot was read for a request, and is never
+    written by an import.
+    """
 
     merchant_no: int
     slot_no: int
@@ -69,6 +73,7 @@ class Slot:
     first_bookable_us: int | None = None
     last_bookable_us: int | None = None
     last_online_cancellable_us: int | None = None
+    closed_by_operator: bool = False
 
     @property
     def key(self) -> tuple[int, int]:

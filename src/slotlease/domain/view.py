@@ -24,6 +24,11 @@ from slotlease.domain.spot import FOREVER_US, GIVEN_BACK_US, Occupancy, Spot, ch
 SpotKey = tuple[int, int, int]
 
 
+class NotPrefetched(Exception):
+    """A request looks for what it did not want when the batch was prefetched: a request before it in the batch has
+    changed what it starts from. It must be asked again, of a later view."""
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """A slot that exists, with the merchant and the service that offer it."""
@@ -47,20 +52,22 @@ class _Overlay:
 
 
 class View:
-    """One batch's view. `first_revisions` are the bookings' revisions when the batch was first prefetched: they
-    differ from today's only when an earlier try of this batch may have committed (DESIGN 2)."""
+    """One batch's view. `first_revisions` belong to the request that is decided now: the bookings' revisions when it
+    was decided in a batch that may or may not have committed; empty unless it was (DESIGN 2)."""
 
-    def __init__(self, facts: Facts, rules: policy.Rules, first_revisions: Mapping[RowKey, int] | None = None) -> None:
+    def __init__(self, facts: Facts, rules: policy.Rules) -> None:
         self.now_us = facts.now_us
         self.rules = rules
+        self.first_revisions: Mapping[RowKey, int] = {}
         self._facts = facts
-        self._first_revisions = first_revisions or {}
         self._next_nos = dict(facts.next_nos)
         self._bookings: dict[RowKey, Booking] = {}
         self._leases_by_reference: dict[tuple[int, str], RowKey] = {}
         self._bookings_by_token: dict[tuple[int, str], RowKey] = {}
         self._users_of_slots: dict[UserOfSlot, frozenset[int]] = {}
         self._events: list[Event] = []
+        self._slots: dict[RowKey, Slot] = {}
+        self._leases_purged: dict[RowKey, None] = {}
         self._overlay = _Overlay(dict(facts.occupancies), {}, {}, {})
         self._slots_sharing: defaultdict[tuple[str, int, int], list[RowKey]] = defaultdict(list)
         for key, occupancy in facts.occupancies.items():
@@ -78,7 +85,8 @@ class View:
         return None if merchant_id is None else self._facts.merchants[merchant_id]
 
     def find(self, asked: AskedSlot) -> Offer | InvalidArgument:
-        """The slot that was asked for, among those the merchants offer now; fields are named below `slot`."""
+        """The slot that was asked for, among those the merchants offer now; fields are named below `slot`.
+        Raises NotPrefetched."""
         merchant = self.merchant(asked.merchant_id)
         if merchant is None or merchant.retired:
             return unknown_slot("slot.merchant_id", "no merchant with this id takes bookings here")
@@ -88,15 +96,21 @@ class View:
         key = natural_key(merchant, asked)
         if key is None:
             return unknown_slot("slot.resources", "the merchant has no such staff or room")
-        slot = self._facts.slots.get((merchant.merchant_no, slot_number(key)))
+        sought = (merchant.merchant_no, slot_number(key))
+        if sought not in self._facts.slots_sought:
+            raise NotPrefetched
+        slot = self.slot(sought)
         if slot is None or slot.natural_key != key:
             return unknown_slot("slot.start_time", "the service has no slot with this start, duration and resources")
         if asked.availability_tag and asked.availability_tag != slot.availability_tag:
             return unknown_slot("slot.availability_tag", "the slot carries another availability_tag")
         return Offer(merchant, service, slot)
 
-    def why_not_bookable(self, offer: Offer) -> BookingFailure | None:
-        return policy.why_not_bookable(offer.slot, offer.service, self.now_us)
+    def slot(self, key: RowKey) -> Slot | None:
+        return self._slots.get(key) or self._facts.slots.get(key)
+
+    def why_not_bookable(self, offer: Offer, actor: Actor = Actor.USER) -> BookingFailure | None:
+        return policy.why_not_bookable(offer.slot, offer.service, self.now_us, actor)
 
     def count_available(self, offer: Offer) -> int:
         """Spots of the slot that could be claimed now; 0 where policy, staff or room forbid any."""
@@ -105,7 +119,20 @@ class View:
         occupancy = self._overlay.occupancies[offer.slot.key]
         return count_available(occupancy, self._rivals(occupancy), offer.slot.capacity)
 
+    def occupancy(self, slot: Slot) -> Occupancy:
+        return self._overlay.occupancies[slot.key]
+
+    def rivals(self, slot: Slot) -> list[Occupancy]:
+        """Other slots with claims, live or lapsed, on the same staff or room at an overlapping time."""
+        return self._rivals(self._overlay.occupancies[slot.key])
+
+    def spots_busy(self, slot: RowKey) -> tuple[Spot, ...]:
+        """As the ledger has them, by number; only where a request wanted the claims of the slot."""
+        return self._facts.spots_busy.get(slot, ())
+
     def lease(self, key: RowKey) -> Lease | None:
+        if key in self._leases_purged:
+            return None
         return self._overlay.leases.get(key) or self._facts.leases.get(key)
 
     def lease_named(self, lease_id: str) -> Lease | None:
@@ -138,12 +165,15 @@ class View:
         return self._facts.bookings_of_users.get(user_key)
 
     def user_has_slot(self, user_key: str, slot: RowKey, *, apart_from: int = 0) -> bool:
-        """Whether the user has a booking that claims a spot of the slot, leaving out booking `apart_from`."""
+        """Whether the user has a booking that claims a spot of the slot, leaving out booking `apart_from`.
+        Raises NotPrefetched."""
+        if (*slot, user_key) not in self._facts.users_of_slots:
+            raise NotPrefetched
         return bool(self._users_of_slot((*slot, user_key)) - {apart_from})
 
     def may_have_been_done(self, booking: Booking) -> bool:
-        """Whether an earlier try of this batch, its outcome unknown, may have changed the booking already."""
-        first = self._first_revisions.get((booking.merchant_no, booking.booking_no))
+        """Whether an earlier try of this request, its outcome unknown, may have changed the booking already."""
+        first = self.first_revisions.get((booking.merchant_no, booking.booking_no))
         return first is not None and first != booking.revision and not self._is_changed(booking)
 
     # --- what is decided -----------------------------------------------------------------------------------
@@ -190,6 +220,17 @@ class View:
         self._overlay.leases[key] = lease
         self._leases_by_reference[lease.merchant_no, lease.client_reference] = key
 
+    def purge(self, lease: Lease) -> None:
+        """Deletes a lease that has ended. Bury first: one that is still marked ACTIVE may be called live by a clock
+        that steps back, and its spot would then be held by nobody (DESIGN 3)."""
+        if lease.state is LeaseState.ACTIVE:
+            self.expire(lease)
+        self._leases_purged[lease.merchant_no, lease.lease_no] = None
+
+    def put_slot(self, slot: Slot) -> None:
+        """The slot as its operator wants it: open or closed."""
+        self._slots[slot.key] = slot
+
     def put_booking(self, booking: Booking, kind: EventKind, actor: Actor) -> None:
         """Writes the booking and the event that tells of it: one change, one event (INV-16, INV-25)."""
         key = (booking.merchant_no, booking.booking_no)
@@ -223,6 +264,10 @@ class View:
             leases_buried=tuple(self._overlay.leases_buried),
             bookings=tuple((facts.bookings.get(key), booking) for key, booking in self._bookings.items()),
             events=tuple(self._events),
+            slots_closed=tuple(
+                (facts.slots[key], slot) for key, slot in self._slots.items() if slot != facts.slots[key]
+            ),
+            leases_purged=tuple(self._leases_purged),
         )
 
     # --- below ---------------------------------------------------------------------------------------------

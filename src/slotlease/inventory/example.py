@@ -12,19 +12,23 @@
 - `RESTAURANT`
     - `TABLE`: for `PARTY_SIZES` at the same start, without rooms; may be booked until an hour ahead
 
+More merchants are more of the same three, with numbers of their own: `gym-2`, `salon-2` and so on.
+
 Every slot has an availability_tag. `YOGA_STARTS` and so on are a service's starts of each day; `start_sec` makes an
 instant of a day and a start.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from slotlease.inventory.feed_writer import FeedWriter
 
 GYM = "gym-1"
 SALON = "salon-1"
@@ -105,28 +109,25 @@ _OFFERS = (
 )
 
 
-def _merchant(merchant_id: str, name: str, category: str, street_address: str, telephone: str) -> _Entry:
+def _merchant(merchant_id: str, name: str, category: str, number: int) -> _Entry:
     address = {
         "country": "NL",
         "locality": "Amsterdam",
         "postal_code": "1000 AA",
-        "street_address": street_address,
+        "street_address": f"Example Street {number}",
     }
     return {
         "merchant_id": merchant_id,
         "name": name,
-        "telephone": telephone,
+        "telephone": f"+31 20 000 {number:04}",
         "url": f"https://{merchant_id}.example",
         "category": category,
         "geo": {"latitude": 52.37, "longitude": 4.89, "address": address},
     }
 
 
-def _service(
-    merchant_id: str, service_id: str, name: str, description: str, rules: _Entry | None = None, **ours: bool
-) -> _Entry:
+def _service(service_id: str, name: str, description: str, rules: _Entry | None = None, **ours: bool) -> _Entry:
     service: _Entry = {
-        "merchant_id": merchant_id,
         "service_id": service_id,
         "localized_service_name": {"value": name, "localized_value": [{"locale": "en", "value": name}]},
         "localized_description": {"value": description},
@@ -134,21 +135,29 @@ def _service(
     return service | ({"rules": rules} if rules else {}) | ours
 
 
-_MERCHANTS = (
-    _merchant(GYM, "Example Gym", "gym", "Example Street 1", "+31 20 000 0001"),
-    _merchant(SALON, "Example Salon", "hair salon", "Example Street 2", "+31 20 000 0002"),
-    _merchant(RESTAURANT, "Example Restaurant", "restaurant", "Example Street 3", "+31 20 000 0003"),
-)
+_NAMES = {
+    GYM: ("Example Gym", "gym"),
+    SALON: ("Example Salon", "hair salon"),
+    RESTAURANT: ("Example Restaurant", "restaurant"),
+}
 
-_SERVICES = (
-    _service(GYM, YOGA, "Yoga", "A class for all levels, one hour"),
-    _service(GYM, SPINNING, "Spinning", "45 minutes; bring your friends", slotlease_one_booking_per_user=False),
-    _service(GYM, TRAINING, "Personal training", "An hour with Cleo, who confirms it herself"),
-    _service(SALON, CUT, "Cut", "Wash and cut, half an hour"),
-    _service(SALON, COLOUR, "Colour", "Colour and finish, 90 minutes", {"min_advance_online_canceling": 24 * 3600}),
-    _service(SALON, TREATMENT, "Scalp treatment", "45 minutes at the basin, with Dora"),
-    _service(RESTAURANT, TABLE, "Reservation", "A table for two hours", {"min_advance_booking": 3600}),
-)
+_SERVICES = {
+    GYM: (
+        _service(YOGA, "Yoga", "A class for all levels, one hour"),
+        _service(SPINNING, "Spinning", "45 minutes; bring your friends", slotlease_one_booking_per_user=False),
+        _service(TRAINING, "Personal training", "An hour with Cleo, who confirms it herself"),
+    ),
+    SALON: (
+        _service(CUT, "Cut", "Wash and cut, half an hour"),
+        _service(COLOUR, "Colour", "Colour and finish, 90 minutes", {"min_advance_online_canceling": 24 * 3600}),
+        _service(TREATMENT, "Scalp treatment", "45 minutes at the basin, with Dora"),
+    ),
+    RESTAURANT: (_service(TABLE, "Reservation", "A table for two hours", {"min_advance_booking": 3600}),),
+}
+"""Of the first of each kind; the others have the same."""
+
+MERCHANTS = 6
+"""Two of each kind: over 5,000 slots in 30 days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,79 +173,74 @@ def start_sec(day: date, start: time, zone: tzinfo = UTC) -> int:
     return int(datetime.combine(day, start, tzinfo=zone).timestamp())
 
 
-def write_example(
+def write_example(  # noqa: PLR0913 - options, of which a caller names the few it cares about
     folder: Path,
     first_day: date,
     days: int,
     *,
     generation_s: int,
     zone: tzinfo = UTC,
+    merchants: int = len(_NAMES),
     availability_shards: int = 1,
     gzipped: bool = False,
 ) -> WrittenExample:
     """Writes the feeds of `days` days from `first_day` into the folder, which is made if it is not there.
 
     `generation_s`: the Unix second the feeds claim to be read at; it is in the files' names too, as Google wants, so
-    that the same arguments write the same files again. `zone` is the merchants'.
+    that the same arguments write the same files again. `zone` is the merchants'. `merchants`: how many, the three of
+    this module's names first; 30 days of 1,000 of them are a million slots, and are written as they are made.
 
-    Raises ValueError for less than one day or shard, OSError where the files cannot be written.
+    Raises ValueError for less than one day, merchant or shard, OSError where the files cannot be written.
     """
-    if days < 1 or availability_shards < 1:
-        raise ValueError(f"an example needs a day and a shard at least, not {days} and {availability_shards}")
-    folder.mkdir(parents=True, exist_ok=True)
-    availability: dict[tuple[str, str], list[_Entry]] = {}
-    for offer in _OFFERS:
-        availability.setdefault((offer.merchant_id, offer.service_id), []).extend(_slots(offer, first_day, days, zone))
-    groups: list[_Entry] = [{"availability": slots} for slots in availability.values()]
-    shards = [groups[number::availability_shards] for number in range(availability_shards)]
-    feeds = (
-        ("merchant_feed", "merchant", [list(_MERCHANTS)]),
-        ("service_feed", "service", [list(_SERVICES)]),
-        ("availability_feed", "service_availability", shards),
-    )
-    paths: list[Path] = []
-    for name, kind, pieces in feeds:
-        for metadata, entries in zip(_metadata(generation_s, len(pieces)), pieces, strict=True):
-            file_name = f"{name}_{generation_s}_{metadata['shard_number'] + 1:03}_of_{len(pieces):03}.json"
-            paths.append(_write(folder / file_name, {"metadata": metadata, kind: entries}, gzipped))
-    return WrittenExample(tuple(paths), {key: len(slots) for key, slots in availability.items()})
+    if min(days, merchants, availability_shards) < 1:
+        given = f"not {days}, {merchants} and {availability_shards}"
+        raise ValueError(f"an example needs a day, a merchant and a shard at least, {given}")
+    chosen = list(islice(_shops(), merchants))
+    with FeedWriter(folder, "merchant", generation_s, gzipped=gzipped) as merchant_feed:
+        for number, (kind, merchant_id, suffix) in enumerate(chosen, start=1):
+            name, category = _NAMES[kind]
+            merchant_feed.add(_merchant(merchant_id, name + suffix.replace("-", " "), category, number))
+    with FeedWriter(folder, "service", generation_s, gzipped=gzipped) as service_feed:
+        for kind, merchant_id, _ in chosen:
+            for service in _SERVICES[kind]:
+                service_feed.add({"merchant_id": merchant_id} | service)
+    counts: Counter[tuple[str, str]] = Counter()
+    slot_feed = FeedWriter(folder, "service_availability", generation_s, gzipped=gzipped, shards=availability_shards)
+    with slot_feed:
+        for kind, merchant_id, suffix in chosen:
+            for offer in (offer for offer in _OFFERS if offer.merchant_id == kind):
+                for slot in _slots(offer, merchant_id, suffix, _starts(offer, first_day, days, zone)):
+                    slot_feed.add(slot)
+                    counts[merchant_id, offer.service_id] += 1
+    return WrittenExample((*merchant_feed.paths, *service_feed.paths, *slot_feed.paths), counts)
 
 
-def _slots(offer: _Offer, first_day: date, days: int, zone: tzinfo) -> Iterator[_Entry]:
+def _shops() -> Iterator[tuple[str, str, str]]:
+    """Kind, merchant_id, and what its staff and rooms are called besides: nothing for the first of each kind."""
+    for number in count(1):
+        for kind in _NAMES:
+            yield kind, f"{kind.removesuffix('1')}{number}", "" if number == 1 else f"-{number}"
+
+
+def _starts(offer: _Offer, first_day: date, days: int, zone: tzinfo) -> Iterator[tuple[time, int]]:
     for day in (first_day + timedelta(days=number) for number in range(days)):
         for start in offer.starts:
-            begins_sec = start_sec(day, start, zone)
-            slot: _Entry = {
-                "merchant_id": offer.merchant_id,
-                "service_id": offer.service_id,
-                "start_sec": begins_sec,
-                "duration_sec": offer.duration_min * 60,
-                "spots_total": offer.spots_total,
-                "spots_open": offer.spots_total - offer.sold_elsewhere.get(start, 0),
-                "availability_tag": f"{offer.service_id}-{begins_sec}",
-                "confirmation_mode": f"CONFIRMATION_MODE_{'ASYNCHRONOUS' if offer.asynchronous else 'SYNCHRONOUS'}",
-            }
-            yield slot | ({"resources": dict(offer.resources)} if offer.resources else {})
+            yield start, start_sec(day, start, zone)
 
 
-def _metadata(generation_s: int, shards: int) -> Iterator[_Entry]:
-    for number in range(shards):
-        yield {
-            "processing_instruction": "PROCESS_AS_COMPLETE",
-            "shard_number": number,
-            "total_shards": shards,
-            # Google: never used before for this kind of feed. Nobody generates two feeds in one second.
-            "nonce": str(generation_s),
-            "generation_timestamp": generation_s,
+def _slots(offer: _Offer, merchant_id: str, suffix: str, starts: Iterable[tuple[time, int]]) -> Iterator[_Entry]:
+    resources = {
+        key: f"{value}{suffix}" if key in ("staff_id", "room_id") else value for key, value in offer.resources.items()
+    }
+    for start, begins_sec in starts:
+        slot: _Entry = {
+            "merchant_id": merchant_id,
+            "service_id": offer.service_id,
+            "start_sec": begins_sec,
+            "duration_sec": offer.duration_min * 60,
+            "spots_total": offer.spots_total,
+            "spots_open": offer.spots_total - offer.sold_elsewhere.get(start, 0),
+            "availability_tag": f"{offer.service_id}-{begins_sec}",
+            "confirmation_mode": f"CONFIRMATION_MODE_{'ASYNCHRONOUS' if offer.asynchronous else 'SYNCHRONOUS'}",
         }
-
-
-def _write(path: Path, feed: _Entry, gzipped: bool) -> Path:
-    text = (json.dumps(feed, indent=1, ensure_ascii=False) + "\n").encode()
-    if not gzipped:
-        path.write_bytes(text)
-        return path
-    path = path.with_name(path.name + ".gz")
-    # Without the time of writing in its header, the same feed is the same file.
-    path.write_bytes(gzip.compress(text, mtime=0))
-    return path
+        yield slot | ({"resources": resources} if resources else {})

@@ -8,10 +8,10 @@ have changed what a caller must be answered.
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from slotlease.inventory.feed_file import ABSENT, Faults, joined, quoted
@@ -40,9 +40,14 @@ class Message:
     harmless: Mapping[str, str] = field(default_factory=dict)
     """Values of fields in `not_yet` that ask for what this server does anyway."""
 
+    @cached_property
+    def taken(self) -> frozenset[str]:
+        """The fields that may hold anything as far as their names go."""
+        return self.understood | self.describes
+
     @property
     def fields(self) -> frozenset[str]:
-        return self.understood | self.describes | self.not_yet.keys()
+        return self.taken | self.not_yet.keys()
 
 
 class Fields:
@@ -52,15 +57,15 @@ class Fields:
     other fields deserve their own faults.
     """
 
-    __slots__ = ("_faults", "_object", "place")
+    __slots__ = ("_object", "faults", "place")
 
     def __init__(self, found: dict[str, Any], place: str, faults: Faults) -> None:
         self._object = found
-        self._faults = faults
+        self.faults = faults
         self.place = place
 
     def fault(self, key: str, problem: str) -> None:
-        self._faults.add(joined(self.place, key), self._object.get(key, ABSENT), problem)
+        self.faults.add(joined(self.place, key), self._object.get(key, ABSENT), problem)
 
     def raw(self, key: str) -> Any:
         """The value as JSON has it; None if it is null or not there."""
@@ -68,7 +73,7 @@ class Fields:
 
     def inner(self, key: str, message: Message) -> Fields | None:
         value = self._object.get(key)
-        return None if value is None else fields_of(value, joined(self.place, key), self._faults, message)
+        return None if value is None else fields_of(value, joined(self.place, key), self.faults, message)
 
     def entries(self, key: str) -> list[Any]:
         value = self._object.get(key)
@@ -84,15 +89,16 @@ class Fields:
         value = self._object.get(key)
         if value is None:
             return ""
+        if isinstance(value, str) and len(value) <= length_max and value.isprintable():
+            return value
         if not isinstance(value, str):
             self.fault(key, 'must be text; write it in quotes, as "1234"')
         elif len(value) > length_max:
             self.fault(key, f"is {len(value)} characters long; at most {length_max} are allowed, shorten it")
-        elif not value.isprintable() and _has_control_character(value):
+        elif _has_control_character(value):
             self.fault(key, "holds a control character, which no caller may send; remove it")
         else:
-            # Ids come a million times over in one feed: keep one copy of each.
-            return sys.intern(value)
+            return value
         return ""
 
     def id(self, key: str) -> str:
@@ -105,8 +111,8 @@ class Fields:
     def whole(self, key: str, low: int, high: int, unit: str = "") -> int | None:
         """The whole number there, written as one or as its decimal digits in quotes; None if none is given."""
         value = self._object.get(key)
-        if value is None:
-            return None
+        if value is None or (type(value) is int and low <= value <= high):
+            return value
         if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
             value = int(value)
         if type(value) is not int:  # not isinstance: true is no number of spots
@@ -122,6 +128,9 @@ class Fields:
         if self._object.get(key) is None:
             self.fault(key, f"is required; give a whole number from {low:,} to {high:,}{unit}")
         return self.whole(key, low, high, unit)
+
+    def has(self, key: str) -> bool:
+        return self._object.get(key) is not None
 
     def instant_us(self, key: str) -> int | None:
         """A moment given in Unix seconds; 0 is proto3's word for none."""
@@ -157,8 +166,10 @@ def fields_of(value: object, place: str, faults: Faults, message: Message) -> Fi
         faults.add(place, value, f"must be an object, one {message.name} of Google's feeds; write {{...}}")
         return None
     fields = Fields(value, place, faults)
+    if value.keys() <= message.taken:
+        return fields
     for key, found in value.items():
-        if key in message.understood or key in message.describes:
+        if key in message.taken:
             continue
         if key not in message.not_yet:
             fields.fault(key, _no_such_field(key, message))

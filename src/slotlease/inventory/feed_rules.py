@@ -6,10 +6,12 @@ services and availability feed).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from slotlease.inventory.feed_fields import ID_LENGTH_MAX, Fields, Message, fields_of
 from slotlease.inventory.feed_file import Faults, quoted
+from slotlease.inventory.feed_recurrence import read_occurrences
 from slotlease.inventory.feed_values import SECOND_US, FeedMerchant, FeedService, FeedSlot
 
 _DAY_S = 86_400
@@ -54,6 +56,9 @@ _MERCHANT = Message(
 
 _ONE_BOOKING_PER_USER = "slotlease_one_booking_per_user"
 """Google's feed has no such field: the prefix says whose it is. A feed sent to Google should leave it out."""
+
+_SPOTS_ELSEWHERE = "slotlease_spots_elsewhere"
+"""Ours too: what was sold through other channels, where spots_open cannot say it (see exporting.py)."""
 
 _SERVICE = Message(
     "Service",
@@ -113,12 +118,11 @@ _AVAILABILITY = Message(
     "Availability",
     frozenset(
         """merchant_id service_id start_sec duration_sec spots_total spots_open availability_tag resources
-        scheduling_rule_overrides confirmation_mode""".split()
-    ),
+        scheduling_rule_overrides confirmation_mode recurrence schedule_exception""".split()
+    )
+    | {_SPOTS_ELSEWHERE},
     describes=frozenset({"duration_requirement"}),
     not_yet={
-        "recurrence": "list every slot as an entry of its own, with spots_total and spots_open",
-        "schedule_exception": "list every slot as an entry of its own, with spots_open 0 where it is taken",
         "deposit": _NO_PAYMENT,
         "no_show_fee": _NO_PAYMENT,
         "payment_option_id": _NO_PAYMENT,
@@ -155,7 +159,7 @@ def read_metadata(feed: Fields, faults: Faults) -> Metadata | None:
     """None where any of it is wrong: a shard that does not say which one it is cannot be counted."""
     if feed.raw("metadata") is None:
         feed.fault("metadata", "is required; give processing_instruction, generation_timestamp, total_shards")
-    errors_before = len(faults.errors)
+    errors_before = faults.count
     metadata = feed.inner("metadata", _METADATA)
     if metadata is None:
         return None
@@ -165,7 +169,7 @@ def read_metadata(feed: Fields, faults: Faults) -> Metadata | None:
     shard = metadata.whole("shard_number", 0, _SHARDS_MAX) or 0
     nonce = _read_nonce(metadata)
     generation_us = metadata.required_instant_us("generation_timestamp")
-    if len(faults.errors) > errors_before:
+    if faults.count > errors_before:
         return None
     if shard >= shards:
         metadata.fault("shard_number", f"counts from 0, so must be below total_shards, {shards}; correct one of them")
@@ -229,13 +233,24 @@ def _lead_time_s(rules: Fields | None, key: str) -> int | None:
     return rules.whole(key, 0, _LEAD_TIME_MAX_S, " seconds") if rules else None
 
 
-def read_slot(value: object, place: str, faults: Faults, spots_total_max: int) -> FeedSlot | None:
-    slot = fields_of(value, place, faults, _AVAILABILITY)
-    if slot is None:
-        return None
+def read_slots(value: object, place: str, faults: Faults, spots_total_max: int) -> Iterable[FeedSlot]:
+    """The slot that one entry offers, or all occurrences of one that recurs; none where nothing can be told."""
+    fields = fields_of(value, place, faults, _AVAILABILITY)
+    if fields is None:
+        return ()
+    if fields.has("recurrence"):
+        return read_occurrences(fields, _read_slot(fields, 1, 1))
+    if fields.raw("schedule_exception"):
+        fields.fault("schedule_exception", "is a part of a recurrence; give the recurrence, or remove it")
+    return (_read_slot(fields, *_read_spots(fields, spots_total_max)),)
+
+
+def _read_slot(slot: Fields, spots_total: int, spots_open: int) -> FeedSlot:
     resources = slot.inner("resources", _RESOURCES)
     overrides = slot.inner("scheduling_rule_overrides", _OVERRIDES)
-    spots_total, spots_open = _read_spots(slot, spots_total_max)
+    if resources is not None:
+        resources.text("staff_name")
+        resources.text("room_name")
     return FeedSlot(
         merchant_id=slot.id("merchant_id"),
         service_id=slot.id("service_id"),
@@ -245,9 +260,7 @@ def read_slot(value: object, place: str, faults: Faults, spots_total_max: int) -
         spots_open=spots_open,
         availability_tag=slot.text("availability_tag"),
         staff_id=resources.text("staff_id", ID_LENGTH_MAX) if resources else "",
-        staff_name=resources.text("staff_name") if resources else "",
         room_id=resources.text("room_id", ID_LENGTH_MAX) if resources else "",
-        room_name=resources.text("room_name") if resources else "",
         party_size=(resources.whole("party_size", 0, _PARTY_SIZE_MAX) or 0) if resources else 0,
         asynchronous=slot.is_one_of(
             "confirmation_mode",
@@ -257,6 +270,7 @@ def read_slot(value: object, place: str, faults: Faults, spots_total_max: int) -
         first_bookable_us=overrides.instant_us("first_bookable_sec") if overrides else None,
         last_bookable_us=overrides.instant_us("last_bookable_sec") if overrides else None,
         last_online_cancellable_us=overrides.instant_us("last_online_cancellable_sec") if overrides else None,
+        spots_elsewhere=slot.whole(_SPOTS_ELSEWHERE, 0, spots_total, " spots (spots_total)"),
     )
 
 

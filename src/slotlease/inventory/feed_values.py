@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 SECOND_US = 1_000_000
@@ -33,7 +32,8 @@ class FeedService:
 
 @dataclass(frozen=True, slots=True)
 class FeedSlot:
-    """One offered appointment, an entry of the availability feed. Instants are microseconds since 1970 UTC."""
+    """One offered appointment: an entry of the availability feed, or one occurrence of an entry that recurs.
+    Instants are microseconds since 1970 UTC."""
 
     merchant_id: str
     service_id: str
@@ -43,48 +43,36 @@ class FeedSlot:
     spots_open: int
     availability_tag: str = ""
     staff_id: str = ""
-    staff_name: str = ""
     room_id: str = ""
-    room_name: str = ""
     party_size: int = 0
     asynchronous: bool = False
     first_bookable_us: int | None = None
     last_bookable_us: int | None = None
     last_online_cancellable_us: int | None = None
+    spots_elsewhere: int | None = None
+    """Ours, not Google's: spelt `slotlease_spots_elsewhere` in the feed. None leaves it to be told from the spots."""
+    recurs: bool = False
+
+    @property
+    def end_us(self) -> int:
+        return self.start_us + self.duration_us
 
     @property
     def natural_key(self) -> tuple[int, str, int, str, str, int]:
-        """What tells the slots of one merchant apart (DESIGN section 3), the start first: slots are sorted by it."""
+        """What tells the slots of one merchant apart (DESIGN section 3), the start first."""
         return (self.start_us, self.service_id, self.duration_us, self.staff_id, self.room_id, self.party_size)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The merchants and the (merchant_id, service_id) pairs already on the ledger, which a feed may refer to."""
+    """The merchants and the (merchant_id, service_id) pairs that the ledger offers now: what a feed may refer to
+    where the files bring no feed of merchants, or none of services."""
 
     merchants: frozenset[str] = frozenset()
     services: frozenset[tuple[str, str]] = frozenset()
 
 
 NOTHING_KNOWN = Known()
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """All that the files of one import say, in an order that does not depend on theirs.
-
-    Each kind of feed is complete (PROCESS_AS_COMPLETE): what it does not list, its partner no longer offers. A kind
-    whose generation is None was not among the files, and says nothing. A generation is the instant, in microseconds
-    since 1970 UTC, at which the partner read the data; `slots_generation_us` is the one spots_open was true at.
-    """
-
-    merchants: tuple[FeedMerchant, ...]
-    services: tuple[FeedService, ...]
-    slots: Mapping[str, tuple[FeedSlot, ...]]
-    """By merchant_id and in its order, a merchant's by `natural_key`. A merchant without slots is absent."""
-    merchants_generation_us: int | None
-    services_generation_us: int | None
-    slots_generation_us: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +95,19 @@ class FeedError:
 
 
 class FeedRefused(Exception):
-    """Something in the files is wrong, so none of it was taken. `errors`: all that is wrong, file by file."""
+    """Something in the files is wrong, so none of it was taken. `errors`: what is wrong, file by file, at most
+    `feed_file.ERRORS_KEPT_MAX` of them; `count`: how many there are; `entries`: how many merchants, services and
+    slots are wrong in themselves."""
 
-    def __init__(self, errors: tuple[FeedError, ...]) -> None:
+    def __init__(self, errors: tuple[FeedError, ...], count: int, entries: int) -> None:
         super().__init__(errors)
         self.errors = errors
+        self.count = count
+        self.entries = entries
 
     def __str__(self) -> str:
-        lines = [f"the feeds were refused, nothing was changed; errors: {len(self.errors)}"]
+        lines = [f"the feeds were refused, nothing was changed; errors: {self.count}"]
         lines += [f"  {error}" for error in self.errors[:_ERRORS_SHOWN_MAX]]
-        if len(self.errors) > _ERRORS_SHOWN_MAX:
-            lines.append(f"  and {len(self.errors) - _ERRORS_SHOWN_MAX} more; correct these first, then import again")
+        if self.count > _ERRORS_SHOWN_MAX:
+            lines.append(f"  and {self.count - _ERRORS_SHOWN_MAX} more; correct these first, then import again")
         return "\n".join(lines)

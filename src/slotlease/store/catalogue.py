@@ -34,7 +34,8 @@ def put(
     if counts != CatalogueCounts() or staff_added or rooms_added or renamed or retired:
         query(statements.UPDATE_MERCHANT, {**of_merchant, "name": name if renamed else name_before})
     merchant = Merchant(merchant_no, merchant_id, False, longest_us, services_now, staff_now, rooms_now)
-    return merchant, replace(counts, merchants_new=merchants_new)
+    is_changed = merchants_new == 0 and bool(renamed or retired)
+    return merchant, replace(counts, merchants_new=merchants_new, merchants_changed=int(is_changed))
 
 
 def _put_services(

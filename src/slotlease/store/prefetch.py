@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from slotlease.domain.booking import Booking
-from slotlease.domain.facts import Facts, RowKey, Wanted, natural_key
+from slotlease.domain.facts import CLAIMS_MAX, Facts, RowKey, Wanted, natural_key
 from slotlease.domain.lease import Lease
 from slotlease.domain.merchant import Merchant
 from slotlease.domain.slot import Slot, slot_number
-from slotlease.domain.spot import Occupancy
+from slotlease.domain.spot import FOREVER_US, Occupancy
 from slotlease.store import rows, statements
 from slotlease.store.rows import Params, Row
 
@@ -46,6 +46,8 @@ class Prefetch:
         self._load_slots(wanted)
         self._load_leases(wanted)
         self._load_bookings(wanted)
+        for key in wanted.claims:
+            self._load_claims(key)
 
     # --- merchants -------------------------------------------------------------------------------------------
 
@@ -85,7 +87,9 @@ class Prefetch:
             key = None if merchant is None else natural_key(merchant, asked)
             if merchant is None or key is None:
                 continue
-            slot = self._slot((merchant.merchant_no, slot_number(key)))
+            sought = (merchant.merchant_no, slot_number(key))
+            self._facts.slots_sought.add(sought)
+            slot = self._slot(sought)
             if slot is not None and slot.natural_key == key:
                 self._takers[slot.key] += takers
                 found[slot.key] = (slot, merchant)
@@ -187,6 +191,18 @@ class Prefetch:
             self._facts.users_of_slots[merchant_no, slot_no, user_key] = frozenset(row[0] for row in found)
         for user_key in wanted.users:
             self._load_user(user_key)
+
+    def _load_claims(self, key: RowKey) -> None:
+        merchant_no, slot_no = key
+        busy = {"merchant_no": merchant_no, "slot_no": slot_no, "now_us": self._facts.now_us, "rows_max": CLAIMS_MAX}
+        spots = tuple(rows.spot_of(row) for row in self._query(statements.SPOTS_BUSY, busy))
+        self._facts.spots_busy[key] = spots
+        for spot in spots:
+            if spot.busy_until_us == FOREVER_US:
+                booking = {"merchant_no": merchant_no, "booking_no": spot.holder_no}
+                self._add_booking(self._one(statements.BOOKING, booking))
+            else:
+                self._add_lease(self._one(statements.LEASE, {"merchant_no": merchant_no, "lease_no": spot.holder_no}))
 
     def _add_booking(self, row: Row | None) -> Booking | None:
         if row is None:

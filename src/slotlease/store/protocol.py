@@ -5,12 +5,13 @@ Faults are exceptions here, told apart by what the desk must do next (DESIGN 2);
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from slotlease.domain.booking import Booking
+from slotlease.domain.event import EventTold
 from slotlease.domain.facts import Changes, Facts, RowKey, Wanted
 from slotlease.domain.lease import Lease
 from slotlease.domain.merchant import Merchant, Service
@@ -79,9 +80,18 @@ class CatalogueCounts:
     """What an import of one merchant's catalogue changed."""
 
     merchants_new: int = 0
+    merchants_changed: int = 0
     services_new: int = 0
     services_changed: int = 0
     services_retired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Live claims on one slot at one instant."""
+
+    leases: int = 0
+    bookings: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +106,23 @@ class Finding:
 class Ledger(Protocol):
     """What operators and housekeeping read. Each call is a snapshot of its own."""
 
-    def leases(self, *, live_only: bool, limit: int) -> Sequence[Lease]:
-        """Leases, newest first; with `live_only` those live now."""
+    def leases(self, *, live_only: bool, limit: int, expired_only: bool = False) -> Sequence[Lease]:
+        """Leases, newest first; with `live_only` those live now, with `expired_only` those whose time ran out, swept
+        or not."""
 
     def bookings(self, *, limit: int) -> Sequence[Booking]:
         """Bookings by start, the latest first."""
 
     def lapsed_leases(self, *, after: RowKey, limit: int) -> Sequence[RowKey]:
         """(merchant_no, lease_no) of leases whose time is up and that nobody has buried, in order, past `after`."""
+
+    def old_leases(self, *, kept_us: int, after: RowKey, limit: int) -> Sequence[RowKey]:
+        """(merchant_no, lease_no) of leases whose expiry is `kept_us` ago or more, in order, past `after`."""
+
+    def events(self, *, after: Mapping[int, int], merchant_id: str | None, limit: int) -> Sequence[EventTold]:
+        """The first `limit` events past the number `after` gives for their merchant_no (not given: from the first
+        one on), by merchant and number; with `merchant_id` only that merchant's. Within a merchant none is ever
+        inserted before one that was read."""
 
     def audit(self) -> Sequence[Finding]:
         """Recounts every spot, staff and room from the tables (INV-1 to INV-5): what is wrong, or nothing."""
@@ -115,6 +134,9 @@ class Inventory(Protocol):
     def merchants(self) -> Sequence[Merchant]:
         """Every merchant with its catalogue, retired ones too, by id."""
 
+    def merchant_names(self) -> dict[str, str]:
+        """What every merchant is called, by merchant_id."""
+
     def retire_merchants(self, merchant_ids: Sequence[str]) -> None:
         """These take no more bookings; what they leased and sold stays. One that is unknown is passed over."""
 
@@ -125,18 +147,30 @@ class Inventory(Protocol):
         services: Sequence[Service],
         staff: Sequence[str],
         rooms: Sequence[str],
+        *,
+        dry_run: bool = False,
     ) -> tuple[Merchant, CatalogueCounts]:
         """Adds or changes the merchant and its services (numbers in `services` are ignored), retires services
-        that are not named, adds staff and rooms. `name` None keeps the name. The same call twice changes nothing."""
+        that are not named, adds staff and rooms. `name` None keeps the name. The same call twice changes nothing.
+        With `dry_run` it changes nothing either, and answers as if it had."""
 
-    def slots_of(self, merchant_no: int) -> dict[int, Slot]:
-        """Every slot row of the merchant by slot_no, closed ones too."""
+    def slots_of(self, merchant_no: int, *, after_slot_no: int = -1, limit: int | None = None) -> dict[int, Slot]:
+        """The merchant's slot rows by slot_no and in its order, closed ones too: every one past `after_slot_no`,
+        or the first `limit` of them."""
+
+    def slots_by_start(self, merchant_no: int, *, after: tuple[int, int], until_us: int, limit: int) -> Sequence[Slot]:
+        """The merchant's slot rows that start before `until_us`, closed ones too, in the order of
+        (start_us, slot_no): the first `limit` past `after`."""
+
+    def claims(self, merchant_no: int, *, from_us: int, until_us: int) -> dict[int, Claims]:
+        """Claims live now on slots that start in the span, by slot_no; a slot without any is absent."""
 
     def own_bookings(self, merchant_no: int, at_us: int) -> dict[int, int]:
         """How many bookings made here claimed a spot at that instant, by slot_no."""
 
-    def put_slots(self, merchant_no: int, slots: Sequence[Slot]) -> None:
-        """Inserts or replaces these slot rows. Raises RowRefused where a slot_no belongs to another natural key."""
+    def put_slots(self, merchant_no: int, slots: Sequence[Slot], *, held_max_s: float | None = None) -> int:
+        """Inserts or replaces these slot rows, in this order, and says how many: all of them, or as many as the lock
+        may be held for, at least one. Raises RowRefused where a slot_no belongs to another natural key."""
 
 
 class Store(Ledger, Inventory, Protocol):

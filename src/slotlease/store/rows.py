@@ -21,9 +21,10 @@ from slotlease.domain.booking import (
     PriceType,
     UserInformation,
 )
-from slotlease.domain.event import Event
+from slotlease.domain.event import Actor, Event, EventKind, EventTold
 from slotlease.domain.lease import Lease, LeaseState
 from slotlease.domain.merchant import Service
+from slotlease.domain.opaque_id import RowId
 from slotlease.domain.slot import AskedSlot, Resources, Slot
 from slotlease.domain.spot import Spot
 
@@ -50,8 +51,8 @@ def service_params(service: Service) -> Params:
 
 
 def slot_of(row: Row) -> Slot:
-    flags = map(bool, row[11:13])
-    return Slot(*row[:11], *flags, *row[13:])
+    """The feed's columns, and where they were read for a request the operator's closing after them."""
+    return Slot(*row[:11], *map(bool, row[11:13]), *row[13:16], *map(bool, row[16:]))
 
 
 def slot_params(slot: Slot) -> Params:
@@ -220,6 +221,31 @@ def event_params(event: Event) -> Params:
         "slot_no": booking.slot_no,
         "spot_no": booking.spot_no,
         "slot": _json(asdict(booking.slot)),
+    }
+
+
+def event_told_of(row: Row) -> EventTold:
+    merchant_no, event_no, at_us, kind, actor, booking_no, revision, status, _, spot_no, slot, secret = row
+    return EventTold(
+        merchant_no=merchant_no,
+        event_no=event_no,
+        at_us=at_us,
+        kind=EventKind(kind),
+        actor=Actor(actor),
+        booking_id=str(RowId("b", merchant_no, booking_no, secret)),
+        revision=revision,
+        status=BookingStatus(status),
+        spot_no=spot_no,
+        slot=_asked_slot_of_json(json.loads(slot)),
+    )
+
+
+def slot_closed_params(before: Slot, after: Slot) -> Params:
+    return {
+        "merchant_no": after.merchant_no,
+        "slot_no": after.slot_no,
+        "closed_by_operator": int(after.closed_by_operator),
+        "closed_by_operator_before": int(before.closed_by_operator),
     }
 
 

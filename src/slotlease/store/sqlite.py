@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -12,18 +12,20 @@ from typing import ClassVar
 import apsw
 
 from slotlease.domain.booking import Booking
+from slotlease.domain.event import EventTold
 from slotlease.domain.facts import Changes, Facts, RowKey, Wanted
 from slotlease.domain.lease import Lease, LeaseState
 from slotlease.domain.merchant import Merchant, Service
 from slotlease.domain.slot import Slot
-from slotlease.store import audit, catalogue, rows, statements
-from slotlease.store.prefetch import Catalogues, Prefetch, Query
+from slotlease.store import audit, catalogue, outbox, rows, statements
+from slotlease.store import slots as slot_rows
+from slotlease.store.prefetch import EVERY_ROW, Catalogues, Prefetch, Query
 from slotlease.store.protocol import (
     CatalogueCounts,
+    Claims,
     Clock,
     CommitUnknown,
     Finding,
-    RowRefused,
     StoreConflict,
     StoreRefused,
     StoreUnavailable,
@@ -93,9 +95,14 @@ class SqliteStore:
 
     # --- operators -----------------------------------------------------------------------------------------------
 
-    def leases(self, *, live_only: bool, limit: int) -> Sequence[Lease]:
+    def leases(self, *, live_only: bool, limit: int, expired_only: bool = False) -> Sequence[Lease]:
         with self._read() as (query, now_us):
-            found = query(statements.LEASES_NEWEST, {"live_at_us": now_us if live_only else None, "rows_max": limit})
+            among = {
+                "live_at_us": now_us if live_only else None,
+                "expired_at_us": now_us if expired_only else None,
+                "rows_max": limit,
+            }
+            found = query(statements.LEASES_NEWEST, among)
             return [rows.lease_of(row[1:], row[0]) for row in found]
 
     def bookings(self, *, limit: int) -> Sequence[Booking]:
@@ -107,6 +114,16 @@ class SqliteStore:
             after_row = {"merchant_no": after[0], "lease_no": after[1]}
             found = query(statements.LAPSED_LEASES, {**after_row, "now_us": now_us, "rows_max": limit})
             return [(row[0], row[1]) for row in found]
+
+    def old_leases(self, *, kept_us: int, after: RowKey, limit: int) -> Sequence[RowKey]:
+        with self._read() as (query, now_us):
+            after_row = {"merchant_no": after[0], "lease_no": after[1]}
+            found = query(statements.OLD_LEASES, {**after_row, "ended_by_us": now_us - kept_us, "rows_max": limit})
+            return [(row[0], row[1]) for row in found]
+
+    def events(self, *, after: Mapping[int, int], merchant_id: str | None, limit: int) -> Sequence[EventTold]:
+        with self._read() as (query, _):
+            return outbox.read(query, after, merchant_id, limit)
 
     def audit(self) -> Sequence[Finding]:
         with self._read() as (query, now_us):
@@ -122,6 +139,10 @@ class SqliteStore:
             Prefetch(query, facts, self._catalogues, counts_all=False).load(wanted)
             return [facts.merchants[merchant_id] for merchant_id in sorted(facts.merchants)]
 
+    def merchant_names(self) -> dict[str, str]:
+        with self._read() as (query, _):
+            return {row[0]: row[1] for row in query(statements.MERCHANT_NAMES, {})}
+
     def retire_merchants(self, merchant_ids: Sequence[str]) -> None:
         if merchant_ids:
             with self._write() as connection:
@@ -135,31 +156,50 @@ class SqliteStore:
         services: Sequence[Service],
         staff: Sequence[str],
         rooms: Sequence[str],
+        *,
+        dry_run: bool = False,
     ) -> tuple[Merchant, CatalogueCounts]:
-        with self._write() as connection:
+        with self._write(commits=not dry_run) as connection:
             return catalogue.put(_query_on(connection), merchant_id, name, services, staff, rooms)
 
-    def slots_of(self, merchant_no: int) -> dict[int, Slot]:
+    def slots_of(self, merchant_no: int, *, after_slot_no: int = -1, limit: int | None = None) -> dict[int, Slot]:
         with self._read() as (query, _):
-            found = query(statements.SLOTS_OF_MERCHANT, {"merchant_no": merchant_no})
-            return {slot.slot_no: slot for slot in map(rows.slot_of, found)}
+            rows_max = EVERY_ROW if limit is None else limit
+            page = {"merchant_no": merchant_no, "after_slot_no": after_slot_no, "rows_max": rows_max}
+            return {slot.slot_no: slot for slot in map(rows.slot_of, query(statements.SLOTS_OF_MERCHANT, page))}
+
+    def slots_by_start(self, merchant_no: int, *, after: tuple[int, int], until_us: int, limit: int) -> Sequence[Slot]:
+        with self._read() as (query, _):
+            page = {
+                "merchant_no": merchant_no,
+                "after_start_us": after[0],
+                "after_slot_no": after[1],
+                "until_us": until_us,
+                "rows_max": limit,
+            }
+            return [rows.slot_of(row) for row in query(statements.SLOTS_BY_START, page)]
+
+    def claims(self, merchant_no: int, *, from_us: int, until_us: int) -> dict[int, Claims]:
+        with self._read() as (query, now_us):
+            span = {"merchant_no": merchant_no, "from_us": from_us, "until_us": until_us, "now_us": now_us}
+            found = query(statements.CLAIMS_ON_SLOTS, span)
+            return {slot_no: Claims(leases, bookings) for slot_no, leases, bookings in found}
 
     def own_bookings(self, merchant_no: int, at_us: int) -> dict[int, int]:
         with self._read() as (query, _):
             found = query(statements.OWN_BOOKINGS_AT, {"merchant_no": merchant_no, "at_us": at_us})
             return {row[0]: row[1] for row in found}
 
-    def put_slots(self, merchant_no: int, slots: Sequence[Slot]) -> None:
+    def put_slots(self, merchant_no: int, slots: Sequence[Slot], *, held_max_s: float | None = None) -> int:
         if not slots:
-            return
+            return 0
         longest_us = max(slot.duration_us for slot in slots)
+        params = [rows.slot_params(slot) for slot in slots]
         with self._write() as connection:
             connection.execute(
                 statements.RAISE_LONGEST_DURATION, {"merchant_no": merchant_no, "duration_us": longest_us}
             )
-            if _changed_by(connection, statements.PUT_SLOT, [rows.slot_params(slot) for slot in slots]) != len(slots):
-                message = "a slot's number belongs to another slot of this merchant"
-                raise RowRefused(message)
+            return slot_rows.put(connection, params, held_max_s)
 
     # --- connections -----------------------------------------------------------------------------------------------
 
@@ -205,12 +245,13 @@ class SqliteStore:
             raise StoreUnavailable(str(error)) from error
 
     @contextmanager
-    def _write(self) -> Iterator[apsw.Connection]:
+    def _write(self, *, commits: bool = True) -> Iterator[apsw.Connection]:
         with self._writing_connection() as connection:
             with faults():
                 yield connection
-            with faults(committing=True):
-                connection.execute("COMMIT")
+            if commits:
+                with faults(committing=True):
+                    connection.execute("COMMIT")
 
     @contextmanager
     def _read(self) -> Iterator[tuple[Query, int]]:
@@ -277,6 +318,14 @@ def _writes_of(changes: Changes) -> Iterator[tuple[str, list[Params]]]:
     yield (
         statements.UPDATE_BOOKING,
         [rows.booking_update_params(before, after) for before, after in changes.bookings if before is not None],
+    )
+    yield (
+        statements.CLOSE_SLOT,
+        [rows.slot_closed_params(before, after) for before, after in changes.slots_closed],
+    )
+    yield (
+        statements.PURGE_LEASE,
+        [{"merchant_no": merchant_no, "lease_no": lease_no} for merchant_no, lease_no in changes.leases_purged],
     )
     yield (
         statements.INSERT_SPOT,

@@ -44,7 +44,7 @@ MERCHANT_BY_NO = f"SELECT {MERCHANT_COLUMNS} FROM merchant WHERE merchant_no = :
 SERVICES = f"SELECT {SERVICE_COLUMNS} FROM service WHERE merchant_no = :merchant_no"
 STAFF = "SELECT staff_id, staff_no FROM staff WHERE merchant_no = :merchant_no"
 ROOMS = "SELECT room_id, room_no FROM room WHERE merchant_no = :merchant_no"
-SLOT = f"SELECT {SLOT_COLUMNS} FROM slot WHERE merchant_no = :merchant_no AND slot_no = :slot_no"
+SLOT = f"SELECT {SLOT_COLUMNS}, closed_by_operator FROM slot WHERE merchant_no = :merchant_no AND slot_no = :slot_no"
 
 HIGHEST_SPOT = (
     "SELECT spot_no FROM spot WHERE merchant_no = :merchant_no AND slot_no = :slot_no ORDER BY spot_no DESC LIMIT 1"
@@ -133,7 +133,8 @@ INSERT_EVENT = f"INSERT INTO event ({EVENT_COLUMNS}) VALUES ({_values(EVENT_COLU
 LEASES_NEWEST = f"""
     SELECT merchant.merchant_id, {", ".join(f"lease.{name.strip()}" for name in LEASE_COLUMNS.split(","))}
     FROM lease JOIN merchant ON merchant.merchant_no = lease.merchant_no
-    WHERE :live_at_us IS NULL OR (lease.state = 1 AND lease.expires_us > :live_at_us)
+    WHERE (:live_at_us IS NULL OR (lease.state = 1 AND lease.expires_us > :live_at_us))
+      AND (:expired_at_us IS NULL OR lease.state = 3 OR (lease.state = 1 AND lease.expires_us <= :expired_at_us))
     ORDER BY lease.created_us DESC, lease.merchant_no, lease.lease_no DESC LIMIT :rows_max
 """
 BOOKINGS_LATEST = f"""
@@ -162,6 +163,7 @@ RETIRE_MERCHANT = """
     WHERE merchant_id = :merchant_id AND retired = 0
 """
 MERCHANTS = f"SELECT {MERCHANT_COLUMNS} FROM merchant ORDER BY merchant_id"
+MERCHANT_NAMES = "SELECT merchant_id, name FROM merchant"
 MERCHANT_NAME = "SELECT name FROM merchant WHERE merchant_no = :merchant_no"
 RAISE_LONGEST_DURATION = """
     UPDATE merchant SET longest_duration_us = :duration_us, catalogue_revision = catalogue_revision + 1
@@ -176,7 +178,11 @@ PUT_SERVICE = f"""
 """
 INSERT_STAFF = "INSERT INTO staff (merchant_no, staff_no, staff_id) VALUES (:merchant_no, :number, :id)"
 INSERT_ROOM = "INSERT INTO room (merchant_no, room_no, room_id) VALUES (:merchant_no, :number, :id)"
-SLOTS_OF_MERCHANT = f"SELECT {SLOT_COLUMNS} FROM slot WHERE merchant_no = :merchant_no"
+SLOTS_OF_MERCHANT = f"""
+    SELECT {SLOT_COLUMNS} FROM slot
+    WHERE merchant_no = :merchant_no AND slot_no > :after_slot_no
+    ORDER BY slot_no LIMIT :rows_max
+"""
 # The natural key of a number never changes: another key with the same number changes no row, which is noticed.
 PUT_SLOT = f"""
     INSERT INTO slot ({SLOT_COLUMNS}) VALUES ({_values(SLOT_COLUMNS)})
@@ -197,4 +203,47 @@ OWN_BOOKINGS_AT = """
         WHERE merchant_no = :merchant_no AND at_us <= :at_us GROUP BY booking_no
     ) AS latest ON latest.event_no = event.event_no
     WHERE event.merchant_no = :merchant_no AND event.status <> 3 GROUP BY event.slot_no
+"""
+
+# --- what an export and an operator's day read ------------------------------------------------------------------
+
+SLOTS_BY_START = f"""
+    SELECT {SLOT_COLUMNS} FROM slot
+    WHERE merchant_no = :merchant_no AND start_us < :until_us
+      AND (start_us, slot_no) > (:after_start_us, :after_slot_no)
+    ORDER BY start_us, slot_no LIMIT :rows_max
+"""
+CLAIMS_ON_SLOTS = """
+    SELECT slot_no, count(*) FILTER (WHERE busy_until_us < 9223372036854775807),
+           count(*) FILTER (WHERE busy_until_us = 9223372036854775807)
+    FROM spot
+    WHERE merchant_no = :merchant_no AND start_us >= :from_us AND start_us < :until_us AND busy_until_us > :now_us
+    GROUP BY slot_no
+"""
+
+# --- operators -------------------------------------------------------------------------------------------------
+
+# The feed's own columns stay as they are, and an import never writes this one.
+CLOSE_SLOT = """
+    UPDATE slot SET closed_by_operator = :closed_by_operator
+    WHERE merchant_no = :merchant_no AND slot_no = :slot_no AND closed_by_operator = :closed_by_operator_before
+"""
+SPOTS_BUSY = f"""
+    SELECT {SPOT_COLUMNS} FROM spot
+    WHERE merchant_no = :merchant_no AND slot_no = :slot_no AND busy_until_us > :now_us
+    ORDER BY spot_no LIMIT :rows_max
+"""
+OLD_LEASES = """
+    SELECT merchant_no, lease_no FROM lease
+    WHERE expires_us <= :ended_by_us AND (merchant_no, lease_no) > (:merchant_no, :lease_no)
+    ORDER BY merchant_no, lease_no LIMIT :rows_max
+"""
+# What is not buried is never deleted (DESIGN 3).
+PURGE_LEASE = "DELETE FROM lease WHERE merchant_no = :merchant_no AND lease_no = :lease_no AND state <> 1"
+EVENTS_OF_MERCHANT = f"""
+    SELECT {", ".join(f"event.{name.strip()}" for name in EVENT_COLUMNS.split(","))}, booking.secret
+    FROM event
+    JOIN booking ON booking.merchant_no = event.merchant_no AND booking.booking_no = event.booking_no
+    WHERE event.merchant_no = :merchant_no AND event.event_no > :after_event_no
+    ORDER BY event.event_no LIMIT :rows_max
 """

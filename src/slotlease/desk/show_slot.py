@@ -1,0 +1,89 @@
+"""ShowSlot: one slot as it stands, and why it cannot be had, for the operator. Google has no such call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slotlease.desk.operation import Operation
+from slotlease.domain.booking import Booking
+from slotlease.domain.facts import Facts, Wanted
+from slotlease.domain.failure import InvalidArgument
+from slotlease.domain.lease import Lease
+from slotlease.domain.policy import reasons_not_bookable
+from slotlease.domain.slot import AskedSlot, Slot
+from slotlease.domain.spot import FOREVER_US, Occupancy, Spot
+from slotlease.domain.view import Offer, View
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Another slot that keeps this one's staff or room busy, and the claims that do."""
+
+    slot: Slot
+    shares_staff: bool
+    shares_room: bool
+    claims: tuple[Lease | Booking, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotShown:
+    """`closed_because` holds every policy that forbids a booking now. `claims` are the live ones by spot, at most
+    CLAIMS_MAX; `busy` counts them all."""
+
+    offer: Offer
+    count_available: int
+    busy: int
+    closed_because: tuple[str, ...]
+    claims: tuple[Lease | Booking, ...]
+    taken: tuple[Taken, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShowSlot(Operation[SlotShown | InvalidArgument]):
+    slot: AskedSlot
+
+    writes: ClassVar[bool] = False
+
+    def want(self, wanted: Wanted) -> None:
+        wanted.merchant_ids.add(self.slot.merchant_id)
+        wanted.slots[self.slot] += 1
+
+    def want_more(self, facts: Facts, wanted: Wanted) -> None:
+        # The slot and its rivals. Those of other requests in the batch cost a look-up and change no answer.
+        wanted.claims.update(facts.occupancies)
+
+    def decide(self, view: View) -> SlotShown | InvalidArgument:
+        offer = view.find(self.slot)
+        if isinstance(offer, InvalidArgument):
+            return offer
+        slot = offer.slot
+        return SlotShown(
+            offer,
+            view.count_available(offer),
+            view.occupancy(slot).busy,
+            tuple(reason.description for reason in reasons_not_bookable(slot, offer.service, view.now_us)),
+            _claims(view, view.spots_busy(slot.key)),
+            tuple(_taken(view, slot, rival) for rival in view.rivals(slot) if rival.busy),
+        )
+
+
+def _taken(view: View, slot: Slot, rival: Occupancy) -> Taken:
+    other = view.slot(rival.key)
+    assert other is not None, "a rival was loaded by its slot"  # noqa: S101 - tells the checker what prefetch promises
+    return Taken(
+        other,
+        shares_staff=slot.staff_no != 0 and slot.staff_no == other.staff_no,
+        shares_room=slot.room_no != 0 and slot.room_no == other.room_no,
+        claims=_claims(view, view.spots_busy(rival.key)),
+    )
+
+
+def _claims(view: View, spots: tuple[Spot, ...]) -> tuple[Lease | Booking, ...]:
+    found = (_holder(view, spot) for spot in spots)
+    return tuple(holder for holder in found if holder is not None)
+
+
+def _holder(view: View, spot: Spot) -> Lease | Booking | None:
+    key = (spot.merchant_no, spot.holder_no)
+    return view.booking(key) if spot.busy_until_us == FOREVER_US else view.lease(key)
