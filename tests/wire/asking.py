@@ -23,12 +23,16 @@ def timestamp(at_us: int) -> Timestamp:
     return Timestamp(seconds=at_us // SECOND_US, nanos=at_us % SECOND_US * 1000)
 
 
+def duration(lasts_us: int) -> Duration:
+    return Duration(seconds=lasts_us // SECOND_US, nanos=lasts_us % SECOND_US * 1000)
+
+
 def slot(asked: AskedSlot) -> pb.Slot:
     message = pb.Slot(
         merchant_id=asked.merchant_id,
         service_id=asked.service_id,
         start_time=timestamp(asked.start_us),
-        duration=Duration(seconds=asked.duration_us // SECOND_US, nanos=asked.duration_us % SECOND_US * 1000),
+        duration=duration(asked.duration_us),
         availability_tag=asked.availability_tag,
     )
     if asked.resources is not None:

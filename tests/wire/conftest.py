@@ -7,19 +7,26 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, field
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 
 from slotlease.desk.desk import Desk
 from slotlease.domain.policy import Rules
 from slotlease.transport import GrpcioTransport
-from slotlease.wire import grpc_v2
+from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.bridge import AskDesk
+from slotlease.wire.proto.v0 import booking_service_pb2_grpc as v0
 from slotlease.wire.proto.v2.booking_service_pb2_grpc import BookingServiceStub
+from tests.proofs.ledger_file import scratch_folder
 from tests.support import Offered, Shop, open_shop, secrets
 from tests.wire.client import CALL_TIMEOUT_S, Client
+from tests.wire.client_v0 import ClientV0
+from tests.wire.ledger_rows import LedgerRows
+from tests.wire.whole_requests import CALLS, whole_requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +38,28 @@ class Served:
     transport: GrpcioTransport
     loop: asyncio.AbstractEventLoop
     channel: grpc.Channel
+    address: str
     stub: BookingServiceStub
     incidents: list[BaseException]
 
     def client(self, merchant_id: str = "m1") -> Client:
         return Client(self.stub, self.shop, merchant_id)
 
-    def call(self, method: str, payload: bytes) -> bytes:
+    def client_v0(self, merchant_id: str = "m1") -> ClientV0:
+        return ClientV0(v0.BookingServiceStub(self.channel), self.shop, merchant_id)
+
+    def call(
+        self,
+        method: str,
+        payload: bytes,
+        *,
+        service: str = grpc_v2.SERVICE,
+        metadata: tuple[tuple[str, str], ...] = (),
+        compression: grpc.Compression | None = None,
+    ) -> bytes:
         """The answer's bytes to a request's bytes."""
-        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(f"/{grpc_v2.SERVICE}/{method}")
-        return call(payload, timeout=CALL_TIMEOUT_S)
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(f"/{service}/{method}")
+        return call(payload, timeout=CALL_TIMEOUT_S, metadata=metadata, compression=compression)
 
 
 @contextmanager
@@ -64,9 +83,17 @@ def serving(
 
     async def serve() -> None:
         done = asyncio.Event()
-        handlers = grpc_v2.handlers(
-            AskDesk(desk), new_secret=new_secret or (lambda: next(made_secrets)), report=report, leases=leases
-        )
+        ask, make_secret = AskDesk(desk), new_secret or (lambda: next(made_secrets))
+        handlers = {
+            **grpc_v2.handlers(ask, new_secret=make_secret, report=report, leases=leases),
+            **grpc_v0.handlers(
+                ask,
+                fingerprint_key=shop.store.fingerprint_key,
+                new_secret=make_secret,
+                report=report,
+                leases=leases,
+            ),
+        }
         transport = GrpcioTransport(handlers, reflection=reflection)
         port = transport.bind("127.0.0.1:0")
         await transport.start()
@@ -78,8 +105,9 @@ def serving(
     thread.start()
     transport, loop, done, port = ready.result(timeout=CALL_TIMEOUT_S)
     try:
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield Served(shop, desk, transport, loop, channel, BookingServiceStub(channel), incidents)
+        address = f"127.0.0.1:{port}"
+        with grpc.insecure_channel(address) as channel:
+            yield Served(shop, desk, transport, loop, channel, address, BookingServiceStub(channel), incidents)
     finally:
         loop.call_soon_threadsafe(done.set)
         thread.join()
@@ -95,6 +123,47 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     shop.store.close()
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """A served shop, its ledger's tables, and of every call a request that it accepts."""
+
+    served: Served
+    ledger: LedgerRows
+    _whole: dict[str, Message] = field(repr=False)
+
+    def whole(self, call: str) -> Message:
+        """A copy, to spoil."""
+        return deepcopy(self._whole[call])
+
+    def send(
+        self,
+        call: str,
+        payload: bytes,
+        *,
+        metadata: tuple[tuple[str, str], ...] = (),
+        compression: grpc.Compression | None = None,
+    ) -> bytes:
+        return self.served.call(
+            CALLS[call].method,
+            payload,
+            service=CALLS[call].service,
+            metadata=metadata,
+            compression=compression,
+        )
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with scratch_folder() as folder:
+        shop, ledger = open_shop(folder), LedgerRows(folder)
+        requests = whole_requests(shop)
+        with serving(shop) as served:
+            yield World(served, ledger, requests)
+            assert served.incidents == []
+        ledger.close()
+        shop.store.close()
+
+
 @pytest.fixture
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A ledger of its own, for a test that serves it in a special way."""
@@ -108,3 +177,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 def client(served: Served, request: pytest.FixtureRequest) -> Client:
     """A caller of the shared server. Its merchant, and so its slots, users and tokens, are this test's alone."""
     return served.client(request.node.name[-200:])
+
+
+@pytest.fixture
+def client_v0(served: Served, client: Client) -> ClientV0:
+    """The same caller, who speaks version 0: the merchant is the same."""
+    return served.client_v0(client.merchant_id)

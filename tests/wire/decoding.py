@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.message import Message
 
 from slotlease.domain.failure import Reason
-from slotlease.wire import codec
+from slotlease.wire import codec_v2 as codec
 from slotlease.wire.limits import Malformed
 from slotlease.wire.proto.v2 import booking_pb2 as pb
 from slotlease.wire.proto.v2 import booking_service_pb2 as rpc

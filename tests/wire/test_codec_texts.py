@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from slotlease.domain.failure import Reason
-from slotlease.wire import codec, encode
+from slotlease.wire import codec_v2 as codec
+from slotlease.wire import encode_v2 as encode
 from slotlease.wire.limits import LENGTH_MAX, Malformed
 from slotlease.wire.proto.v2 import booking_pb2 as pb
 from slotlease.wire.proto.v2 import booking_service_pb2 as rpc

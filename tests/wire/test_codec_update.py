@@ -8,7 +8,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from slotlease.desk.update_booking import UpdateBooking
 from slotlease.domain.booking import BookingStatus
 from slotlease.domain.failure import Reason
-from slotlease.wire import codec
+from slotlease.wire import codec_v2 as codec
 from slotlease.wire.proto.v2 import booking_pb2 as pb
 from slotlease.wire.proto.v2 import booking_service_pb2 as rpc
 from tests.wire import asking

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from slotlease.domain.booking import PaymentInformation, PaymentProcessedBy, PostalAddress, Price
 from slotlease.domain.failure import Reason
 from slotlease.domain.slot import SECOND_US, AskedSlot, Resources
-from slotlease.wire import codec
+from slotlease.wire import codec_v2 as codec
 from slotlease.wire.proto.v2 import booking_pb2 as pb
 from slotlease.wire.proto.v2 import booking_service_pb2 as rpc
 from tests.support import DAY_US, HOUR_US, NOON_US

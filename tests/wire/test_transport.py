@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from slotlease.transport import CannotListen, GrpcioTransport
-from slotlease.wire import grpc_v2
+from slotlease.wire import grpc_v0, grpc_v2
 from tests.support import Offered, Shop
 from tests.wire import asking
 from tests.wire.client import CALL_TIMEOUT_S, Client
@@ -31,13 +31,16 @@ def health_of(served: Served, service: str) -> int:
     return check(health_pb2.HealthCheckRequest(service=service), timeout=CALL_TIMEOUT_S).status
 
 
-@pytest.mark.parametrize("service", ["ext.maps.booking.partner.v2.BookingService", ""])
-def test_health_is_serving_for_the_service_and_for_the_empty_name(served: Served, service: str) -> None:
+@pytest.mark.parametrize(
+    "service",
+    ["ext.maps.booking.partner.v2.BookingService", "ext.maps.booking.partner.v0.BookingService", ""],
+)
+def test_health_is_serving_for_both_services_and_for_the_empty_name(served: Served, service: str) -> None:
     assert health_of(served, service) == Health.SERVING
 
 
 @pytest.mark.parametrize(
-    "service", ["ext.maps.booking.partner.v0.BookingService", "BookingService", "grpc.health.v1.Health"]
+    "service", ["ext.maps.booking.partner.v1.BookingService", "BookingService", "grpc.health.v1.Health"]
 )
 def test_health_of_any_other_name_is_not_found(served: Served, service: str) -> None:
     assert asking.ended(lambda: health_of(served, service)).code is grpc.StatusCode.NOT_FOUND
@@ -46,17 +49,18 @@ def test_health_of_any_other_name_is_not_found(served: Served, service: str) -> 
 def test_a_draining_server_says_not_serving_and_still_answers(shop: Shop) -> None:
     with serving(shop) as served:
         asyncio.run_coroutine_threadsafe(served.transport.drain(), served.loop).result(CALL_TIMEOUT_S)
-        assert health_of(served, grpc_v2.SERVICE) == Health.NOT_SERVING
-        assert health_of(served, "") == Health.NOT_SERVING
+        for service in (grpc_v2.SERVICE, grpc_v0.SERVICE, ""):
+            assert health_of(served, service) == Health.NOT_SERVING
         assert served.client().count_available(Offered().asked()) == 1
 
 
 def test_reflection_shows_the_services_when_it_is_asked_for(shop: Shop) -> None:
     with serving(shop, reflection=True) as served:
         database = ProtoReflectionDescriptorDatabase(served.channel)
-        assert grpc_v2.SERVICE in set(database.get_services())
-        file = database.FindFileContainingSymbol(grpc_v2.SERVICE)
-        assert file.name == "ext/maps/booking/partner/v2/booking_service.proto"
+        assert {grpc_v0.SERVICE, grpc_v2.SERVICE} <= set(database.get_services())
+        for service, version in ((grpc_v0.SERVICE, "v0"), (grpc_v2.SERVICE, "v2")):
+            file = database.FindFileContainingSymbol(service)
+            assert file.name == f"ext/maps/booking/partner/{version}/booking_service.proto"
 
 
 def test_there_is_no_reflection_otherwise(served: Served) -> None:
@@ -66,7 +70,12 @@ def test_there_is_no_reflection_otherwise(served: Served) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/ext.maps.booking.partner.v2.BookingService/Nothing", "/ext.maps.booking.partner.v0.BookingService/CreateLease"],
+    [
+        "/ext.maps.booking.partner.v2.BookingService/Nothing",
+        "/ext.maps.booking.partner.v0.BookingService/CheckAvailability",
+        "/ext.maps.booking.partner.v0.BookingService/GetBookingStatus",
+        "/ext.maps.booking.partner.v1.BookingService/CreateLease",
+    ],
 )
 def test_a_method_that_is_not_served_is_unimplemented(served: Served, path: str) -> None:
     call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = served.channel.unary_unary(path)

@@ -9,7 +9,8 @@ from slotlease.domain.booking import Booking
 from slotlease.domain.failure import BookingFailure, InvalidArgument, NotFound
 from slotlease.domain.lease import Lease
 from slotlease.telemetry import Report
-from slotlease.wire import codec, encode
+from slotlease.wire import codec_v2 as codec
+from slotlease.wire import encode_v2 as encode
 from slotlease.wire.bridge import AskDesk
 from slotlease.wire.interceptor import Handler, Rpc, intercept
 from slotlease.wire.outcome import Ending, answered, refused, unimplemented

@@ -47,6 +47,8 @@ LENGTH_MAX: Final = {
     "booking_id": _ID,
     "user_id": _ID,
     "user_reference": _ID,
+    # Version 0's name of it.
+    "client_reference": _ID,
     "idempotency_token": _ID,
     # Google's page on UserInformation: at most 40 characters.
     "given_name": 40,
@@ -77,8 +79,9 @@ FREE_TEXT: Final = frozenset({"additional_request"})
 
 REQUIRED: Final = "is required"
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_CONTROL_IN_FREE_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# Unicode's control characters (Cc), of which U+0080 to U+009F drive terminals as well as those of ASCII do.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL_IN_FREE_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _NANOS = 1_000_000_000
 _NANOS_PER_US = 1_000
 _TOO_FINE = "is finer than a microsecond: no slot has it"
@@ -107,6 +110,12 @@ class Reading:
         """Raises Malformed with everything that was noted."""
         if self._mistakes:
             raise Malformed(tuple(self._mistakes))
+
+    def need(self, path: str, *, given: bool) -> None:
+        """Notes what is missing and refuses at once: there is nothing else to read. Raises Malformed."""
+        if not given:
+            self.note(path, REQUIRED)
+            self.finish()
 
     def text(self, at: str, name: str, value: str) -> str:
         """The text of field `name` below `at` (a path that ends with a dot, or nothing), empty where not given."""

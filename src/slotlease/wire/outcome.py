@@ -1,8 +1,8 @@
 """How a call ends: the one table from refusal or fault to status code or BookingFailure (DESIGN 5).
 
-A refusal for a reason of business is an answer: in version 2 the call ends OK and carries its cause. A request that is
-wrong, and a fault of ours, end the call with a status code and details that a program can read (AIP-193). UNKNOWN is
-never among them.
+A refusal for a reason of business is an answer: in version 2 the call ends OK and carries its cause, in version 0 it
+ends with a status code. A request that is wrong, and a fault of ours, end the call with a status code and details that
+a program can read (AIP-193). UNKNOWN is never among them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from slotlease.desk.fault import Broken, DeadlinePassed, Unavailable
-from slotlease.domain.failure import Cause, InvalidArgument, NotFound, Reason
+from slotlease.domain.failure import BookingFailure, Cause, InvalidArgument, NotFound, Reason
 from slotlease.telemetry import Report
 from slotlease.wire.limits import Malformed
 from slotlease.wire.proto.v2.booking_pb2 import BookingFailure as Failure
@@ -72,6 +72,12 @@ def refused(refusal: InvalidArgument | NotFound, paths: Mapping[str, str]) -> En
         return _invalid((replace(refusal, field=field),))
     info = ErrorInfo(reason="NOT_FOUND", domain=ERROR_DOMAIN, metadata={"field": field})
     return _ending(grpc.StatusCode.NOT_FOUND, info.reason, f"{field}: {refusal.description}", info)
+
+
+def failed(failure: BookingFailure) -> Ending:
+    """The refusal as version 0 tells it: a status code, its cause by name in the details."""
+    info = ErrorInfo(reason=failure.cause.value, domain=ERROR_DOMAIN)
+    return _ending(CAUSES[failure.cause].v0, failure.cause.value, failure.description, info)
 
 
 def unimplemented(text: str) -> Ending:
