@@ -29,6 +29,7 @@ demo: env ## play a customer's story against a real server, and show it as a tab
 
 .PHONY: serve
 serve: env ## serve the demo's database until Ctrl-C (GRPC=HOST:PORT)
+	@test -e '$(DEMO_STORE:sqlite:///%=%)' || $(BIN)/slotlease demo
 	$(BIN)/slotlease serve --store $(DEMO_STORE) --grpc $(GRPC)
 
 .PHONY: test

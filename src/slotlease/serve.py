@@ -28,7 +28,7 @@ from slotlease.store.open import open_store
 from slotlease.store.protocol import Store, StoreUnavailable
 from slotlease.telemetry import Report, reporter, set_up_logs, told_of
 from slotlease.transport import GrpcioTransport
-from slotlease.wire import grpc_v2
+from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.bridge import AskDesk
 
 INCIDENT_BYTES = 6
@@ -114,9 +114,13 @@ class _Server:
         transport: GrpcioTransport | None = None
         try:
             with _stop_signals(loop) as asked_to_stop:
-                handlers = grpc_v2.handlers(
-                    AskDesk(self._desk), new_secret=new_secret, report=self._report, leases=settings.leases
-                )
+                ask, report, key = AskDesk(self._desk), self._report, self._store.fingerprint_key
+                handlers = {
+                    **grpc_v2.handlers(ask, new_secret=new_secret, report=report, leases=settings.leases),
+                    **grpc_v0.handlers(
+                        ask, fingerprint_key=key, new_secret=new_secret, report=report, leases=settings.leases
+                    ),
+                }
                 transport = GrpcioTransport(handlers, reflection=settings.reflection)
                 port = transport.bind(settings.grpc)
                 await transport.start()

@@ -16,6 +16,8 @@ from structlog.typing import Processor
 
 Report = Callable[[BaseException], str]
 
+_LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+
 _log = structlog.get_logger("slotlease")
 
 
@@ -78,7 +80,9 @@ class _Libraries(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         facts = {} if error is None else told_of(error)
-        _log.log(record.levelno, "library", library=record.name, message=str(record.msg), **facts)
+        # Libraries may have levels of their own; structlog knows the standard ones only.
+        level = max((known for known in _LEVELS if known <= record.levelno), default=logging.DEBUG)
+        _log.log(level, "library", library=record.name, message=str(record.msg), **facts)
 
 
 def _without_texts(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -12,18 +12,12 @@ from typing import Annotated
 import typer
 
 from slotlease import __version__
-from slotlease.cli.booking import booking
-from slotlease.cli.config import config
-from slotlease.cli.demo import demo
-from slotlease.cli.doctor import doctor
-from slotlease.cli.inventory import inventory
-from slotlease.cli.lease import lease
+from slotlease.cli import booking, config, demo, doctor, inventory, lease, serve
 from slotlease.cli.ledger import CommandFailed
-from slotlease.cli.serve import serve
-from slotlease.desk.fault import DeskFault
+from slotlease.desk.fault import Broken, DeskFault
 from slotlease.inventory.feed import FeedRefused
 from slotlease.inventory.importing import ImportRefused
-from slotlease.store.protocol import StoreFault
+from slotlease.store.protocol import StoreFault, StoreRefused
 
 app = typer.Typer(
     name="slotlease",
@@ -35,15 +29,13 @@ app = typer.Typer(
     # Typer's own traceback shows the values of variables, and they may be a customer's.
     pretty_exceptions_enable=False,
 )
-app.command()(serve)
-app.command()(demo)
-app.add_typer(inventory, name="inventory")
-app.add_typer(lease, name="lease")
-app.add_typer(booking, name="booking")
-app.command()(doctor)
-app.command()(config)
-
-_TOLD_BY_THEIR_TEXT = (CommandFailed, StoreFault, FeedRefused, ImportRefused, DeskFault)
+app.command()(serve.serve)
+app.command()(demo.demo)
+app.add_typer(inventory.commands, name="inventory")
+app.add_typer(lease.commands, name="lease")
+app.add_typer(booking.commands, name="booking")
+app.command()(doctor.doctor)
+app.command()(config.config)
 
 
 def _say_version(wanted: bool) -> None:
@@ -65,6 +57,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and ends the process with its exit code."""
     try:
         app(arguments)
-    except _TOLD_BY_THEIR_TEXT as error:
-        typer.echo(f"slotlease: {error}", err=True)
+    except (CommandFailed, FeedRefused, ImportRefused, StoreFault, DeskFault) as error:
+        typer.echo(f"slotlease: {_told_of(error)}", err=True)
         sys.exit(1)
+
+
+def _told_of(error: Exception) -> str:
+    match error:
+        case Broken():
+            return f"a mistake of ours, incident {error.incident}: the log line above says where; please report it"
+        case StoreFault() | DeskFault() if not isinstance(error, StoreRefused):
+            reasons = "another program holds it, or its disk is full or read-only"
+            return f"the ledger could not be used now ({error}): {reasons}; mend that, then run the command again"
+        case _:
+            return str(error)

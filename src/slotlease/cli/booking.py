@@ -9,6 +9,24 @@ from typing import Annotated, cast
 
 import typer
 
+from slotlease.cli.asking import (
+    DurationOption,
+    MerchantOption,
+    PartySizeOption,
+    ReferenceOption,
+    RoomOption,
+    ServiceOption,
+    StaffOption,
+    StartOption,
+    YesOption,
+    asked_slot,
+    duration_us,
+    instant_us,
+    make_sure,
+    reference_or_new,
+    refuse,
+    text_of_option,
+)
 from slotlease.cli.ledger import (
     CommandFailed,
     FileOption,
@@ -21,17 +39,24 @@ from slotlease.cli.ledger import (
     settings_from,
 )
 from slotlease.cli.output import booking_facts, instant, print_facts, print_json, print_rows, slot_facts
+from slotlease.desk.answer_booking import AnswerBooking
+from slotlease.desk.create_booking import CreateBooking
 from slotlease.desk.get_booking_status import GetBookingStatus
-from slotlease.domain.booking import Booking
-from slotlease.domain.failure import NotFound
+from slotlease.desk.update_booking import UpdateBooking
+from slotlease.domain.booking import Booking, BookingStatus, UserInformation
+from slotlease.domain.event import Actor
+from slotlease.domain.failure import NotFound, Refusal
 from slotlease.domain.slot import SECOND_US
+from slotlease.store.protocol import Store
 
-booking = typer.Typer(help="Bookings: sold spots.", no_args_is_help=True)
+commands = typer.Typer(help="Bookings: sold spots.", no_args_is_help=True)
+
+BookingId = Annotated[str, typer.Argument(metavar="BOOKING_ID", help="As `slotlease booking list` prints it.")]
 
 _COLUMNS = ("booking_id", "status", "merchant", "service", "start", "staff", "room", "party_size", "spot", "created")
 
 
-@booking.command("list")
+@commands.command("list")
 def list_(
     limit: LimitOption = 100, store: StoreOption = None, file: FileOption = None, as_json: JsonOption = False
 ) -> None:
@@ -46,9 +71,9 @@ def list_(
         print_rows(rows, _COLUMNS, nothing="No bookings.")
 
 
-@booking.command()
+@commands.command()
 def show(
-    booking_id: Annotated[str, typer.Argument(metavar="BOOKING_ID", help="As `slotlease booking list` prints it.")],
+    booking_id: BookingId,
     store: StoreOption = None,
     file: FileOption = None,
     as_json: JsonOption = False,
@@ -57,11 +82,172 @@ def show(
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
         now_us = now_us_of(ledger)
-        answer = ask_ledger(ledger, GetBookingStatus(booking_id))
+        found = _found(ledger, settings.store, booking_id)
+    facts = _everything(found, now_us)
+    if as_json:
+        print_json(facts)
+    else:
+        print_facts(facts)
+
+
+@commands.command()
+def create(
+    *,
+    merchant: MerchantOption,
+    service: ServiceOption,
+    start: StartOption,
+    duration: DurationOption,
+    staff: StaffOption = "",
+    room: RoomOption = "",
+    party_size: PartySizeOption = 0,
+    name: Annotated[str, typer.Option(metavar="TEXT", help="Who comes.")] = "",
+    telephone: Annotated[str, typer.Option(metavar="TEXT", help="Where to reach them.")] = "",
+    email: Annotated[str, typer.Option(metavar="TEXT", help="Where to write to them.")] = "",
+    note: Annotated[str, typer.Option(metavar="TEXT", help="What they ask for.")] = "",
+    reference: ReferenceOption = None,
+    store: StoreOption = None,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Book a spot for a walk-in or a caller, so that all channels share the ledger.
+
+    No lead time binds the merchant, and the slot may have begun. Names need not be given; two bookings of one slot
+    are two people.
+    """
+    slot = asked_slot(merchant, service, start, duration, staff, room, party_size)
+    token = reference_or_new(reference)
+    given_name = text_of_option(name, "--name")
+    user = UserInformation(
+        "", given_name, "", text_of_option(telephone, "--telephone"), text_of_option(email, "--email")
+    )
+    settings = settings_from(file, store=store)
+    from slotlease.serve import new_secret  # noqa: PLC0415 - see cli/__init__.py
+
+    operation = CreateBooking(
+        slot=slot,
+        lease_id="",
+        # Whoever stands at the counter has no id. Each booking is somebody's of its own: the merchant may well book
+        # two spots of a class for a mother and her child.
+        user_key=f"operator:{token}",
+        user=user,
+        payment=None,
+        asks_to_charge=False,
+        additional_request=text_of_option(note, "--note"),
+        idempotency_token=token,
+        secret=new_secret(),
+        actor=Actor.MERCHANT,
+    )
+    with open_ledger(settings) as ledger:
+        answer = ask_ledger(ledger, operation)
+        now_us = now_us_of(ledger)
+    _print(answer, now_us, as_json)
+
+
+@commands.command()
+def confirm(
+    booking_id: BookingId, store: StoreOption = None, file: FileOption = None, as_json: JsonOption = False
+) -> None:
+    """Confirm a booking that waits for its merchant."""
+    settings = settings_from(file, store=store)
+    with open_ledger(settings) as ledger:
+        _found(ledger, settings.store, booking_id)
+        answer = ask_ledger(ledger, AnswerBooking(booking_id, confirms=True))
+        now_us = now_us_of(ledger)
+    _print(answer, now_us, as_json)
+
+
+@commands.command()
+def decline(
+    booking_id: BookingId,
+    yes: YesOption = False,
+    store: StoreOption = None,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decline a booking that waits for its merchant. It becomes CANCELED, and its spot is free again."""
+    settings = settings_from(file, store=store)
+    with open_ledger(settings) as ledger:
+        found = _found(ledger, settings.store, booking_id)
+        if found.claims_spot:
+            make_sure(f"Decline {_named(found)}?", yes=yes)
+        answer = ask_ledger(ledger, AnswerBooking(booking_id, confirms=False))
+        now_us = now_us_of(ledger)
+    _print(answer, now_us, as_json)
+
+
+@commands.command()
+def cancel(
+    booking_id: BookingId,
+    yes: YesOption = False,
+    store: StoreOption = None,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Cancel a booking for its merchant, whom no cancellation window binds."""
+    settings = settings_from(file, store=store)
+    with open_ledger(settings) as ledger:
+        found = _found(ledger, settings.store, booking_id)
+        if found.claims_spot:
+            make_sure(f"Cancel {_named(found)}?", yes=yes)
+        operation = UpdateBooking(booking_id, status=BookingStatus.CANCELED, actor=Actor.MERCHANT)
+        answer = ask_ledger(ledger, operation)
+        now_us = now_us_of(ledger)
+    _print(answer, now_us, as_json)
+
+
+@commands.command()
+def move(
+    booking_id: BookingId,
+    *,
+    start: Annotated[str | None, typer.Option(metavar="WHEN", help="When the new slot starts.")] = None,
+    duration: Annotated[str | None, typer.Option(metavar="DURATION", help="The new slot's length.")] = None,
+    party_size: Annotated[
+        int | None, typer.Option(metavar="N", min=0, max=1_000, help="The new slot's party size.")
+    ] = None,
+    yes: YesOption = False,
+    store: StoreOption = None,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Move a booking to another slot of its service, staff and room; what is not named stays.
+
+    No cancellation window and no lead time bind the merchant.
+    """
+    if start is None and duration is None and party_size is None:
+        raise typer.BadParameter("say where to: --start, --duration or --party-size", param_hint="--start")
+    operation = UpdateBooking(
+        booking_id,
+        start_us=None if start is None else instant_us(start, "--start"),
+        duration_us=None if duration is None else duration_us(duration, "--duration"),
+        party_size=party_size,
+        actor=Actor.MERCHANT,
+    )
+    settings = settings_from(file, store=store)
+    with open_ledger(settings) as ledger:
+        make_sure(f"Move {_named(_found(ledger, settings.store, booking_id))}?", yes=yes)
+        answer = ask_ledger(ledger, operation)
+        now_us = now_us_of(ledger)
+    _print(answer, now_us, as_json)
+
+
+def _found(ledger: Store, address: str, booking_id: str) -> Booking:
+    answer = ask_ledger(ledger, GetBookingStatus(booking_id))
     if isinstance(answer, NotFound):
-        message = f"no booking with this id on {settings.store}; `slotlease booking list` prints the ids"
+        message = f"no booking with this id on {address}; `slotlease booking list` prints the ids"
         raise CommandFailed(message)
-    facts = _everything(answer, now_us)
+    return answer
+
+
+def _named(found: Booking) -> str:
+    """The booking in words, without its customer."""
+    slot = found.slot
+    return f"the {found.status.name} booking of {slot.merchant_id} / {slot.service_id} at {instant(slot.start_us)}"
+
+
+def _print(answer: Booking | Refusal, now_us: int, as_json: bool) -> None:
+    if not isinstance(answer, Booking):
+        refuse(answer, as_json)
+    facts = booking_facts(answer, now_us)
     if as_json:
         print_json(facts)
     else:

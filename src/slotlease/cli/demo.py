@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -76,7 +77,7 @@ def demo(
         stopping_s = time.perf_counter()
         ending = f"exit code {_stop(server)}"
         took_ms = (time.perf_counter() - stopping_s) * 1000
-        steps.append(Step("Afterwards", "SIGTERM: finish what was begun, and stop", ending, "exit code 0", took_ms))
+        steps.append(Step("Afterwards", "stop the server (SIGTERM)", ending, "exit code 0", took_ms))
     _print(steps)
     judge(steps, whole, time.monotonic() - began_s, folder)
 
@@ -93,7 +94,8 @@ def _set_scene(folder: Path) -> _Scene:
         raise CommandFailed(message) from error
     store = open_store(url, create=True)
     try:
-        import_feed(store, read_feed(written.paths))
+        with read_feed(written.paths) as feed:
+            import_feed(store, feed)
     finally:
         store.close()
     return _Scene(folder, url, tomorrow, sum(written.slots.values()))
@@ -167,7 +169,7 @@ def _stop(server: subprocess.Popen[str]) -> int:
 
 
 def _print(steps: Sequence[Step]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("asked", overflow="fold")
     table.add_column("answered", overflow="fold")
     table.add_column("ms", justify="right", no_wrap=True)
@@ -177,7 +179,7 @@ def _print(steps: Sequence[Step]) -> None:
         table.add_row(Text(act, "bold"))
         for step in theirs:
             verdict = Text("ok", "green") if step.passed else Text("FAILED", "bold red")
-            table.add_row(Text(f"  {step.asked}"), Text(step.answered), f"{step.took_ms:.1f}", verdict)
+            table.add_row(Padding(Text(step.asked), (0, 0, 0, 2)), Text(step.answered), f"{step.took_ms:.1f}", verdict)
     console().print(table)
 
 
@@ -185,7 +187,7 @@ def judge(steps: Sequence[Step], whole: bool, took_s: float, folder: Path) -> No
     """Says how it went. Raises CommandFailed unless every step was asked and answered as expected."""
     failed = [step for step in steps if not step.passed]
     if not failed and whole:
-        typer.echo(f"All {len(steps)} steps were answered as expected, in {took_s:.1f} s.")
+        typer.echo(f"\nAll {len(steps)} steps were answered as expected, in {took_s:.1f} s.")
         typer.echo(f"The ledger stays: slotlease serve --store sqlite:///{folder / _LEDGER}")
         return
     lines = [f"{len(failed)} of {len(steps)} steps were not answered as expected:"]

@@ -184,7 +184,7 @@ class Calls:
 
     def _repeat(self, name: str, call: Callable[[], AnswerT], first: AnswerT) -> None:
         self._ask(
-            f"{name}, the same request once more",
+            f"{name}, once more",
             call,
             lambda answer: _SAME_BYTES if answer.SerializeToString() == first.SerializeToString() else "other bytes",
             _SAME_BYTES,

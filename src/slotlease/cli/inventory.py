@@ -22,10 +22,10 @@ from slotlease.inventory.example import write_example
 from slotlease.inventory.feed import read_feed
 from slotlease.inventory.importing import import_feed, known_inventory
 
-inventory = typer.Typer(help="What merchants offer, from Google's feeds.", no_args_is_help=True)
+commands = typer.Typer(help="What merchants offer, from Google's feeds.", no_args_is_help=True)
 
 
-@inventory.command("import")
+@commands.command("import")
 def import_(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILES...", help="Feeds in Google's JSON format, gzipped or not, any order.")
@@ -42,8 +42,8 @@ def import_(
     settings = settings_from(file, store=store)
     with open_ledger(settings, create=True) as ledger:
         known = known_inventory(ledger)
-        feed = read_feed(files, known=known, spots_total_max=settings.spots_total_max)
-        summary = asdict(import_feed(ledger, feed))
+        with read_feed(files, known=known, spots_total_max=settings.spots_total_max) as feed:
+            summary = asdict(import_feed(ledger, feed))
     if as_json:
         print_json(summary)
         return
@@ -51,7 +51,7 @@ def import_(
     print_facts({name.replace("_", " "): f"{count:,}" for name, count in summary.items()})
 
 
-@inventory.command()
+@commands.command()
 def example(
     folder: Annotated[Path, typer.Argument(help="Where to write the feeds; made if it is not there.")],
     days: Annotated[int, typer.Option(min=1, max=366, help="Days that the slots cover, from tomorrow on.")] = 7,

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from slotlease.config import (
+    ENVIRONMENT_PREFIX,
+    Settings,
+    SettingsRefused,
+    duration_of,
+    flag_of,
+    load_settings,
+    text_of,
+    unread_variables,
+)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(ENVIRONMENT_PREFIX + name.upper(), raising=False)
+
+
+def file_with(text: str, name: str = "settings.toml") -> Path:
+    path = Path(name)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_environment_wins_over_the_file_and_a_flag_over_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = file_with('lease_min = "2m"\nlease_max = "20m"\nlease_default = "12m"\n')
+    monkeypatch.setenv("SLOTLEASE_LEASE_MAX", "30m")
+    monkeypatch.setenv("SLOTLEASE_LEASE_DEFAULT", "13m")
+    settings = load_settings({"lease_default": "14m", "store": None}, path)
+    assert settings.lease_min == timedelta(minutes=2)
+    assert settings.lease_max == timedelta(minutes=30)
+    assert settings.lease_default == timedelta(minutes=14)
+    assert settings.lease_default != load_settings({}, path).lease_default == timedelta(minutes=13)
+
+
+def test_every_setting_says_where_its_value_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = file_with('lease_min = "2m"\nleases = false\n')
+    monkeypatch.setenv("SLOTLEASE_GRACE", "5s")
+    settings = load_settings({"lease_max": "20m"}, path)
+    origins = {name: settings.origin(name) for name in Settings.model_fields}
+    told = {"lease_min": "settings.toml", "leases": "settings.toml", "grace": "SLOTLEASE_GRACE"}
+    assert origins == dict.fromkeys(Settings.model_fields, "default") | told | {"lease_max": "--lease-max"}
+
+
+def test_a_settings_file_in_the_working_directory_is_read_without_being_named() -> None:
+    file_with("batch_max = 7\n", "slotlease.toml")
+    assert load_settings({}).batch_max == 7
+    assert load_settings({}, file_with("")).batch_max == 256, "another file was named"
+
+
+def test_all_wrong_settings_are_told_at_once_each_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = file_with('grpc = "everywhere"\nlease_mim = "1m"\nqueue_max = true\n')
+    monkeypatch.setenv("SLOTLEASE_LEASE_MIN", "soon")
+    with pytest.raises(SettingsRefused) as refused:
+        load_settings({"log_format": "xml", "drain": "-1s"}, path)
+    heading, *problems = str(refused.value).splitlines()
+    assert heading == "these settings are wrong, nothing was started:"
+    assert len(problems) == 6
+    told = "\n".join(problems)
+    assert "grpc = everywhere (from settings.toml): is no HOST:PORT; write for example 127.0.0.1:50051" in told
+    assert "lease_mim (from settings.toml): is no setting; the settings are store, grpc, leases" in told
+    assert "queue_max = on (from settings.toml): is no whole number from 1 to 1,000,000" in told
+    assert "lease_min = soon (from SLOTLEASE_LEASE_MIN): is no duration; write a number with its unit" in told
+    assert "log_format = xml (from --log-format): must be one of auto, console, json" in told
+    assert "drain = -1s (from --drain): is no duration" in told
+
+
+@pytest.mark.parametrize(
+    ("lease_min", "lease_default", "lease_max", "said"),
+    [
+        ("1s", "1s", "1s", None),
+        ("1m", "1m", "15m", None),
+        ("1m", "15m", "15m", None),
+        ("2m", "1m", "15m", "must lie between lease_min (2m) and lease_max (15m)"),
+        ("1m", "16m", "15m", "must lie between lease_min (1m) and lease_max (15m)"),
+        ("15m", "10m", "1m", "lease_min (15m) is longer than lease_max (1m)"),
+        ("999ms", "10m", "15m", "is too short; at least 1s"),
+    ],
+)
+def test_a_lease_without_a_wish_lies_between_the_shortest_and_the_longest(
+    lease_min: str, lease_default: str, lease_max: str, said: str | None
+) -> None:
+    flags = {"lease_min": lease_min, "lease_default": lease_default, "lease_max": lease_max}
+    if said is None:
+        assert text_of(load_settings(flags).lease_default) == lease_default
+        return
+    with pytest.raises(SettingsRefused) as refused:
+        load_settings(flags)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("90", 90),
+        (91, 91),
+        (0.5, 0.5),
+        ("0", 0),
+        ("90s", 90),
+        ("250ms", 0.25),
+        ("10m", 600),
+        ("1.5h", 5400),
+        ("1d", 86_400),
+        (" 1s ", 1),
+        ("366d", 366 * 86_400),
+    ],
+)
+def test_a_duration_is_a_number_with_its_unit_or_plain_seconds(written: object, seconds: float) -> None:
+    assert duration_of(written) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", "m", "10 m", "1m30s", "-1s", "1e3", "٣s", "nan", "inf", True, None, [], "367d", "99999999999999999999s"],
+)
+def test_what_is_no_duration_is_refused(written: object) -> None:
+    with pytest.raises(ValueError, match=r"is (no duration|too long)"):
+        duration_of(written)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "0.0.0.0:65535", "[::1]:50051", "localhost:50051"])
+def test_a_host_and_a_port_are_an_address(address: str) -> None:
+    assert load_settings({"grpc": address}).grpc == address
+
+
+@pytest.mark.parametrize("address", ["", ":50051", "50051", "localhost", "localhost:", "localhost:65536", "::1:50051"])
+def test_anything_else_is_none(address: str) -> None:
+    with pytest.raises(SettingsRefused, match="is no HOST:PORT"):
+        load_settings({"grpc": address})
+
+
+@pytest.mark.parametrize(("word", "on"), [("on", True), ("OFF", False), (True, True), ("false", False)])
+def test_a_switch_is_on_or_off(word: object, on: bool) -> None:
+    assert load_settings({"leases": word}).leases is on
+
+
+def test_a_switch_that_is_neither_is_refused() -> None:
+    with pytest.raises(SettingsRefused, match="is neither on nor off"):
+        load_settings({"leases": "maybe"})
+
+
+def test_a_file_that_is_not_there_is_refused() -> None:
+    with pytest.raises(SettingsRefused, match=r"the settings file gone.toml cannot be read \(No such file"):
+        load_settings({}, Path("gone.toml"))
+
+
+def test_a_file_that_is_no_toml_is_refused_with_the_line() -> None:
+    with pytest.raises(SettingsRefused, match=r"settings.toml is no TOML: .*line 1"):
+        load_settings({}, file_with("lease_min: 1m"))
+
+
+def test_an_empty_variable_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLOTLEASE_GRPC", "")
+    assert load_settings({}).origin("grpc") == "default"
+
+
+def test_a_variable_that_names_no_setting_is_told_of_and_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLOTLEASE_LEASE_MIM", "1m")
+    monkeypatch.setenv("SLOTLEASE_LEASE_MIN", "1m")
+    monkeypatch.setenv("SLOTLEASE_CONFIG", "settings.toml")
+    load_settings({})
+    assert unread_variables() == ("SLOTLEASE_LEASE_MIM",)
+
+
+def test_settings_do_not_change_once_they_are_read() -> None:
+    settings = load_settings({})
+    with pytest.raises(ValidationError):
+        settings.leases = False  # type: ignore[misc]
+
+
+def test_a_setting_is_shown_as_one_would_write_it() -> None:
+    shown = {name: text_of(getattr(load_settings({}), name)) for name in Settings.model_fields}
+    assert load_settings(shown).model_dump() == load_settings({}).model_dump()
+    assert (shown["lease_min"], shown["drain"], shown["leases"]) == ("1m", "0s", "on")
+    assert text_of(timedelta(milliseconds=1500)) == "1500ms"
+    assert flag_of("lease_min") == "--lease-min"
