@@ -1,0 +1,53 @@
+"""Whole days out of seeds, told in batches: denser than what a state machine finds, and beside the same model."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from tests.model.corners import CORNERS, Corner
+from tests.model.day import Day
+from tests.model.effort import EFFORT, TIMEOUT_S, passing_folder
+from tests.model.watched_shop import WatchedShop
+
+SEEDS = range(6 * EFFORT)
+BATCHES = 70
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
+
+
+def spend(corner: Corner, seed: int, *, back: bool) -> None:
+    day = Day(corner, seed)
+    with passing_folder() as folder, closing(WatchedShop(folder, corner, asks_ledger=back)) as shop:
+        try:
+            spend_at(shop, day, back=back)
+        except AssertionError as wrong:
+            wrong.add_note(f"seed {seed}")
+            raise
+
+
+def spend_at(shop: WatchedShop, day: Day, *, back: bool) -> None:
+    for number in range(1, BATCHES + 1):
+        shop.clock.now_us += day.time_passes_us(back=back)
+        offer = day.new_inventory()
+        if offer is not None:
+            shop.offer(*offer)
+        requests = day.requests(shop.clock.now_us, together_max=5)
+        day.heard(requests, shop.tell(*requests))
+        if number % 20 == 0:
+            shop.restart()
+        if number % 15 == 0:
+            shop.sweep()
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_a_day_in_batches_is_answered_as_the_model_says(corner: str) -> None:
+    for seed in SEEDS:
+        spend(CORNERS[corner], seed, back=False)
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_a_day_of_clocks_that_step_back_is_answered_as_the_model_says(corner: str) -> None:
+    for seed in SEEDS:
+        spend(CORNERS[corner], seed, back=True)
