@@ -108,6 +108,7 @@ def _named(value: object) -> str:
 # A lease ends on a whole second (domain/lease.py), so below one second it could end before it began.
 _LeaseDuration = Annotated[timedelta, BeforeValidator(_at_least(timedelta(seconds=1)))]
 _Duration = Annotated[timedelta, BeforeValidator(_at_least(timedelta()))]
+_ConnectionTime = Annotated[timedelta, BeforeValidator(_at_least(timedelta(milliseconds=100)))]
 _Switch = Annotated[bool, BeforeValidator(_switch)]
 
 
@@ -128,6 +129,10 @@ class Settings(BaseSettings):
     lease_default: _LeaseDuration = timedelta(minutes=10)
     reflection: _Switch = False
     queue_max: Annotated[int, BeforeValidator(_whole(1, 1_000_000))] = 4096
+    calls_max: Annotated[int, BeforeValidator(_whole(1, 1_000_000))] = 512
+    connections_max: Annotated[int, BeforeValidator(_whole(1, 1_000_000))] = 1000
+    connection_idle: _ConnectionTime = timedelta(minutes=5)
+    connection_age: _ConnectionTime = timedelta(minutes=30)
     batch_max: Annotated[int, BeforeValidator(_whole(1, 10_000))] = 256
     spots_total_max: Annotated[int, BeforeValidator(_whole(1, 1_000_000))] = 10_000
     sweep_interval: _Duration = timedelta(minutes=1)

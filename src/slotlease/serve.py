@@ -27,8 +27,9 @@ from slotlease.domain.policy import Rules
 from slotlease.store.open import open_store
 from slotlease.store.protocol import Store, StoreUnavailable
 from slotlease.telemetry import Report, reporter, set_up_logs, told_of
-from slotlease.transport import GrpcioTransport
+from slotlease.transport import GrpcioTransport, Limits
 from slotlease.wire import grpc_v0, grpc_v2
+from slotlease.wire.admission import Admission
 from slotlease.wire.bridge import AskDesk
 
 INCIDENT_BYTES = 6
@@ -84,6 +85,14 @@ def lease_terms(settings: Settings) -> LeaseTerms:
     )
 
 
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        connections_max=settings.connections_max,
+        idle_s=settings.connection_idle.total_seconds(),
+        age_s=settings.connection_age.total_seconds(),
+    )
+
+
 def _us(duration: timedelta) -> int:
     return duration // timedelta(microseconds=1)
 
@@ -115,13 +124,21 @@ class _Server:
         try:
             with _stop_signals(loop) as asked_to_stop:
                 ask, report, key = AskDesk(self._desk), self._report, self._store.fingerprint_key
+                admission = Admission(settings.calls_max)
                 handlers = {
-                    **grpc_v2.handlers(ask, new_secret=new_secret, report=report, leases=settings.leases),
+                    **grpc_v2.handlers(
+                        ask, new_secret=new_secret, report=report, admission=admission, leases=settings.leases
+                    ),
                     **grpc_v0.handlers(
-                        ask, fingerprint_key=key, new_secret=new_secret, report=report, leases=settings.leases
+                        ask,
+                        fingerprint_key=key,
+                        new_secret=new_secret,
+                        report=report,
+                        admission=admission,
+                        leases=settings.leases,
                     ),
                 }
-                transport = GrpcioTransport(handlers, reflection=settings.reflection)
+                transport = GrpcioTransport(handlers, reflection=settings.reflection, limits=_limits(settings))
                 port = transport.bind(settings.grpc)
                 await transport.start()
                 self._sweeper.start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -22,17 +23,53 @@ RECEIVE_BYTES_MAX = 1024 * 1024
 """What the library lets in. Far above what a handler accepts, so that the handler's own INVALID_ARGUMENT is what a
 caller sees, and far below what could hurt (reliability 3.2)."""
 
-_OPTIONS: tuple[tuple[str, int], ...] = (
-    ("grpc.max_receive_message_length", RECEIVE_BYTES_MAX),
-    # Two servers on one port would share its calls at random instead of the second being refused.
-    ("grpc.so_reuseport", 0),
-    # Abuse (reliability 3.2): a burst of reset streams costs memory per stream, idle connections cost for ever, and
-    # headers past the soft limit are refused at random, past the hard one always.
-    ("grpc.max_concurrent_streams", 256),
-    ("grpc.max_metadata_size", 8 * 1024),
-    ("grpc.absolute_max_metadata_size", 16 * 1024),
-    ("grpc.max_connection_idle_ms", 5 * 60 * 1000),
-)
+METADATA_BYTES_MAX = 16 * 1024
+"""Headers past half of it are refused at random, past all of it always."""
+
+PENDING_MAX = 2**31 - 1
+"""Of calls that wait for our event loop. Past its own default of 1,000 the library answers CANCELLED; ours is the limit
+of calls under way, which answers what a caller can act on. What bounds these is connections times streams."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What callers may take of the server. A call under way ends a connection's age only after `age_grace_s` more."""
+
+    connections_max: int = 1000
+    streams_max: int = 256
+    idle_s: float = 5 * 60
+    age_s: float = 30 * 60
+    age_grace_s: float = 30
+    keepalive_s: float = 60
+    keepalive_timeout_s: float = 20
+
+    def options(self) -> tuple[tuple[str, int], ...]:
+        """As grpcio's channel arguments."""
+        return (
+            ("grpc.max_receive_message_length", RECEIVE_BYTES_MAX),
+            # Two servers on one port would share its calls at random instead of the second being refused.
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_allowed_incoming_connections", self.connections_max),
+            # A burst of reset streams costs memory for each (reliability 3.2).
+            ("grpc.max_concurrent_streams", self.streams_max),
+            ("grpc.max_metadata_size", METADATA_BYTES_MAX // 2),
+            ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
+            ("grpc.max_connection_idle_ms", _ms(self.idle_s)),
+            ("grpc.max_connection_age_ms", _ms(self.age_s)),
+            ("grpc.max_connection_age_grace_ms", _ms(self.age_grace_s)),
+            # A caller that vanished without a word is found out by asking whether it is there.
+            ("grpc.keepalive_time_ms", _ms(self.keepalive_s)),
+            ("grpc.keepalive_timeout_ms", _ms(self.keepalive_timeout_s)),
+            ("grpc.server.max_pending_requests", PENDING_MAX),
+            ("grpc.server.max_pending_requests_hard_limit", PENDING_MAX),
+        )
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+DEFAULT_LIMITS = Limits()
 
 
 class CannotListen(Exception):
@@ -46,8 +83,10 @@ class GrpcioTransport:
     `reflection` also tells callers what the services look like; their descriptors must have been imported.
     """
 
-    def __init__(self, handlers: Mapping[str, Handler], *, reflection: bool = False) -> None:
-        self._server = grpc.aio.server(options=_OPTIONS)
+    def __init__(
+        self, handlers: Mapping[str, Handler], *, reflection: bool = False, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self._server = grpc.aio.server(options=limits.options())
         self._health = health.aio.HealthServicer()
         self._services: list[str] = []
         self._register(handlers)

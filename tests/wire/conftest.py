@@ -16,8 +16,10 @@ from google.protobuf.message import Message
 
 from slotlease.desk.desk import Desk
 from slotlease.domain.policy import Rules
-from slotlease.transport import GrpcioTransport
+from slotlease.store.protocol import Store
+from slotlease.transport import GrpcioTransport, Limits
 from slotlease.wire import grpc_v0, grpc_v2
+from slotlease.wire.admission import Admission
 from slotlease.wire.bridge import AskDesk
 from slotlease.wire.proto.v0 import booking_service_pb2_grpc as v0
 from slotlease.wire.proto.v2.booking_service_pb2_grpc import BookingServiceStub
@@ -36,6 +38,7 @@ class Served:
     shop: Shop
     desk: Desk
     transport: GrpcioTransport
+    admission: Admission
     loop: asyncio.AbstractEventLoop
     channel: grpc.Channel
     address: str
@@ -63,13 +66,16 @@ class Served:
 
 
 @contextmanager
-def serving(
+def serving(  # noqa: PLR0913 - a test names the one that it is about
     shop: Shop,
     *,
     leases: bool = True,
     reflection: bool = False,
     new_secret: Callable[[], bytes] | None = None,
     waiting_max: int = 4096,
+    calls_max: int = 512,
+    limits: Limits | None = None,
+    store: Store | None = None,
 ) -> Iterator[Served]:
     incidents: list[BaseException] = []
 
@@ -78,23 +84,25 @@ def serving(
         return f"incident-{len(incidents)}"
 
     made_secrets = secrets()
-    desk = Desk(shop.store, Rules(shop.store.fingerprint_key), report, waiting_max=waiting_max)
+    admission = Admission(calls_max)
+    desk = Desk(store or shop.store, Rules(shop.store.fingerprint_key), report, waiting_max=waiting_max)
     ready: Future[tuple[GrpcioTransport, asyncio.AbstractEventLoop, asyncio.Event, int]] = Future()
 
     async def serve() -> None:
         done = asyncio.Event()
         ask, make_secret = AskDesk(desk), new_secret or (lambda: next(made_secrets))
         handlers = {
-            **grpc_v2.handlers(ask, new_secret=make_secret, report=report, leases=leases),
+            **grpc_v2.handlers(ask, new_secret=make_secret, report=report, admission=admission, leases=leases),
             **grpc_v0.handlers(
                 ask,
                 fingerprint_key=shop.store.fingerprint_key,
                 new_secret=make_secret,
                 report=report,
+                admission=admission,
                 leases=leases,
             ),
         }
-        transport = GrpcioTransport(handlers, reflection=reflection)
+        transport = GrpcioTransport(handlers, reflection=reflection, limits=limits or Limits())
         port = transport.bind("127.0.0.1:0")
         await transport.start()
         ready.set_result((transport, asyncio.get_running_loop(), done, port))
@@ -107,7 +115,9 @@ def serving(
     try:
         address = f"127.0.0.1:{port}"
         with grpc.insecure_channel(address) as channel:
-            yield Served(shop, desk, transport, loop, channel, address, BookingServiceStub(channel), incidents)
+            yield Served(
+                shop, desk, transport, admission, loop, channel, address, BookingServiceStub(channel), incidents
+            )
     finally:
         loop.call_soon_threadsafe(done.set)
         thread.join()

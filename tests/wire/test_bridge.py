@@ -17,6 +17,7 @@ from slotlease.desk.desk import Desk
 from slotlease.domain.policy import Rules
 from slotlease.transport import Handler
 from slotlease.wire import grpc_v2
+from slotlease.wire.admission import Admission
 from slotlease.wire.bridge import AskDesk
 from slotlease.wire.proto.v2 import booking_service_pb2 as rpc
 from tests.support import Offered, Shop, secrets
@@ -57,7 +58,9 @@ def desk_of(shop: Shop) -> Iterator[Desk]:
 class Caller:
     def __init__(self, desk: Desk) -> None:
         made_secrets = secrets()
-        self._handlers = grpc_v2.handlers(AskDesk(desk), new_secret=lambda: next(made_secrets), report=str)
+        self._handlers = grpc_v2.handlers(
+            AskDesk(desk), new_secret=lambda: next(made_secrets), report=str, admission=Admission(calls_max=100)
+        )
 
     def create_lease(self, reference: str, *, left_s: float | None = None) -> Awaitable[bytes]:
         handler: Handler = self._handlers[f"/{grpc_v2.SERVICE}/CreateLease"]

@@ -36,6 +36,18 @@ def serve(
     queue_max: Annotated[
         str | None, _option("N", "Requests that may wait; more are UNAVAILABLE at once.", "4096")
     ] = None,
+    calls_max: Annotated[
+        str | None, _option("N", "Calls that may be under way; more are UNAVAILABLE at once.", "512")
+    ] = None,
+    connections_max: Annotated[
+        str | None, _option("N", "Connections that may be open; more are closed at once.", "1000")
+    ] = None,
+    connection_idle: Annotated[
+        str | None, _option(_DURATION, "How long a connection without calls stays open.", "5m")
+    ] = None,
+    connection_age: Annotated[
+        str | None, _option(_DURATION, "After how long a connection's callers are sent to a new one.", "30m")
+    ] = None,
     batch_max: Annotated[str | None, _option("N", "Requests that share one commit, at most.", "256")] = None,
     sweep_interval: Annotated[
         str | None, _option(_DURATION, "How often lapsed leases are marked; 0: never. No answer depends on it.", "1m")
@@ -66,6 +78,10 @@ def serve(
         lease_default=lease_default,
         reflection=reflection,
         queue_max=queue_max,
+        calls_max=calls_max,
+        connections_max=connections_max,
+        connection_idle=connection_idle,
+        connection_age=connection_age,
         batch_max=batch_max,
         sweep_interval=sweep_interval,
         drain=drain,

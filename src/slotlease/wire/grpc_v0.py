@@ -14,6 +14,7 @@ from slotlease.domain.lease import Lease
 from slotlease.telemetry import Report
 from slotlease.wire import codec_v0 as codec
 from slotlease.wire import encode_v0 as encode
+from slotlease.wire.admission import Admission
 from slotlease.wire.bridge import AskDesk
 from slotlease.wire.interceptor import Handler, Rpc, intercept
 from slotlease.wire.outcome import Ending, answered, failed, refused, unimplemented
@@ -27,7 +28,13 @@ _IN_BOOKING: Final = {"slot": "booking", "status": "booking.status", "booking_id
 
 
 def handlers(
-    ask: AskDesk, *, fingerprint_key: bytes, new_secret: Callable[[], bytes], report: Report, leases: bool = True
+    ask: AskDesk,
+    *,
+    fingerprint_key: bytes,
+    new_secret: Callable[[], bytes],
+    report: Report,
+    admission: Admission,
+    leases: bool = True,
 ) -> dict[str, Handler]:
     """The handlers by full method path. `fingerprint_key` is the ledger's own, 32 bytes; `new_secret` gives
     SECRET_BYTES random bytes each time. Every booking of version 0 begins with a lease: without leases only bookings
@@ -38,7 +45,7 @@ def handlers(
         "CreateBooking": service.create_booking if leases else no_leases,
         "UpdateBooking": service.update_booking,
     }
-    return {f"/{SERVICE}/{name}": intercept(f"v0.{name}", rpc, report) for name, rpc in rpcs.items()}
+    return {f"/{SERVICE}/{name}": intercept(f"v0.{name}", rpc, report, admission) for name, rpc in rpcs.items()}
 
 
 class BookingServiceV0:

@@ -11,6 +11,7 @@ from slotlease.domain.lease import Lease
 from slotlease.telemetry import Report
 from slotlease.wire import codec_v2 as codec
 from slotlease.wire import encode_v2 as encode
+from slotlease.wire.admission import Admission
 from slotlease.wire.bridge import AskDesk
 from slotlease.wire.interceptor import Handler, Rpc, intercept
 from slotlease.wire.outcome import Ending, answered, refused, unimplemented
@@ -24,7 +25,7 @@ _IN_BOOKING: Final = {"slot": "booking.slot", "status": "booking.status", "booki
 
 
 def handlers(
-    ask: AskDesk, *, new_secret: Callable[[], bytes], report: Report, leases: bool = True
+    ask: AskDesk, *, new_secret: Callable[[], bytes], report: Report, admission: Admission, leases: bool = True
 ) -> dict[str, Handler]:
     """The handlers by full method path. `new_secret` gives SECRET_BYTES random bytes each time. Leases are optional in
     Google's eyes: without them CreateLease is UNIMPLEMENTED, and the rest works."""
@@ -38,7 +39,7 @@ def handlers(
         "GetBookingStatus": service.get_booking_status,
         "ListBookings": service.list_bookings,
     }
-    return {f"/{SERVICE}/{name}": intercept(f"v2.{name}", rpc, report) for name, rpc in rpcs.items()}
+    return {f"/{SERVICE}/{name}": intercept(f"v2.{name}", rpc, report, admission) for name, rpc in rpcs.items()}
 
 
 class BookingServiceV2:

@@ -14,6 +14,7 @@ import structlog
 
 from slotlease.telemetry import Report
 from slotlease.wire import outcome
+from slotlease.wire.admission import Admission
 from slotlease.wire.outcome import Ending
 
 Rpc = Callable[[bytes, float | None], Awaitable[Ending]]
@@ -30,20 +31,25 @@ _LEVELS: Final = {
 }
 
 
-def intercept(method: str, rpc: Rpc, report: Report) -> Handler:
+def intercept(method: str, rpc: Rpc, report: Report, admission: Admission) -> Handler:
     """The handler that a server library calls. Whatever happens inside, the caller gets one of our own codes."""
 
     async def handle(payload: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         began_s = time.monotonic()
         # None where the caller set no deadline, whatever the library's own stubs say.
         left_s: float | None = context.time_remaining()
-        try:
-            ending = await rpc(payload, None if left_s is None else began_s + left_s)
-        except asyncio.CancelledError:
-            _record(method, Ending(grpc.StatusCode.CANCELLED), began_s)
-            raise
-        except Exception as error:  # noqa: BLE001 - the library's own net would tell the caller the exception's text
-            ending = outcome.of_exception(error, report)
+        if admission.enter():
+            try:
+                ending = await rpc(payload, None if left_s is None else began_s + left_s)
+            except asyncio.CancelledError:
+                _record(method, Ending(grpc.StatusCode.CANCELLED), began_s)
+                raise
+            except Exception as error:  # noqa: BLE001 - the library's own net would tell the caller the exception's text
+                ending = outcome.of_exception(error, report)
+            finally:
+                admission.leave()
+        else:
+            ending = outcome.UNAVAILABLE
         _record(method, ending, began_s)
         if ending.status is not None:
             status = ending.status

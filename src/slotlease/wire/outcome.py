@@ -90,9 +90,7 @@ def of_exception(error: Exception, report: Report) -> Ending:
         case Malformed():
             return _invalid(error.mistakes)
         case Unavailable():
-            retry = RetryInfo(retry_delay=Duration(seconds=RETRY_AFTER_S))
-            text = f"not available now, ask again in {RETRY_AFTER_S} s"
-            return _ending(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE", text, retry)
+            return UNAVAILABLE
         case DeadlinePassed():
             text = "the deadline passed before the request was begun; nothing was done"
             return _ending(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", text)
@@ -122,3 +120,12 @@ def _ending(code: grpc.StatusCode, cause: str, text: str, *details: Message) -> 
         packed[-1].Pack(detail)
     number: int = code.value[0]
     return Ending(code, cause, status=rpc_status.to_status(Status(code=number, message=text, details=packed)))
+
+
+UNAVAILABLE: Final = _ending(
+    grpc.StatusCode.UNAVAILABLE,
+    "UNAVAILABLE",
+    f"not available now, ask again in {RETRY_AFTER_S} s",
+    RetryInfo(retry_delay=Duration(seconds=RETRY_AFTER_S)),
+)
+"""Made once: it is said most often when there is least time to say it."""
