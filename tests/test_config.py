@@ -183,3 +183,11 @@ def test_a_setting_is_shown_as_one_would_write_it() -> None:
     assert (shown["lease_min"], shown["drain"], shown["leases"]) == ("1m", "0s", "on")
     assert text_of(timedelta(milliseconds=1500)) == "1500ms"
     assert flag_of("lease_min") == "--lease-min"
+
+
+def test_metrics_are_off_unless_given_an_address() -> None:
+    assert load_settings({}).metrics == "off"
+    assert load_settings({"metrics": " OFF "}).metrics == "off"
+    assert load_settings({"metrics": "127.0.0.1:9464"}).metrics == "127.0.0.1:9464"
+    with pytest.raises(SettingsRefused, match=r"metrics = on .*is no HOST:PORT"):
+        load_settings({"metrics": "on"})

@@ -99,6 +99,14 @@ def _address(value: object) -> str:
     return f"{host}:{port}"
 
 
+def _address_or_off(value: object) -> str:
+    if isinstance(value, bool) or (isinstance(value, str) and value.strip().lower() == "off"):
+        if value is True:
+            raise ValueError("is neither off nor HOST:PORT; write for example 127.0.0.1:9464")
+        return "off"
+    return _address(value)
+
+
 def _named(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("is empty; write for example sqlite:///ledger.db")
@@ -138,6 +146,8 @@ class Settings(BaseSettings):
     sweep_interval: _Duration = timedelta(minutes=1)
     drain: _Duration = timedelta()
     grace: _Duration = timedelta(seconds=20)
+    # Off: a second port is opened by whoever wants it, and two servers on one machine would fight over it.
+    metrics: Annotated[str, BeforeValidator(_address_or_off)] = "off"
     log_format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_one_of("auto", "console", "json"))] = (
         "auto"
     )

@@ -27,7 +27,9 @@ from slotlease.domain.policy import Rules
 from slotlease.store.open import open_store
 from slotlease.store.protocol import Store, StoreUnavailable
 from slotlease.telemetry import Report, reporter, set_up_logs, told_of
-from slotlease.transport import GrpcioTransport, Limits
+from slotlease.telemetry.metrics import Metrics
+from slotlease.telemetry.metrics_page import metrics_page
+from slotlease.transport import CannotListen, GrpcioTransport, Limits
 from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.admission import Admission
 from slotlease.wire.bridge import AskDesk
@@ -49,6 +51,8 @@ class Serving:
     store: str
     address: str
     settings: Settings
+    metrics_address: str = ""
+    """Empty where no metrics are served."""
 
 
 def run(settings: Settings, announce: Callable[[Serving], None]) -> None:
@@ -56,18 +60,40 @@ def run(settings: Settings, announce: Callable[[Serving], None]) -> None:
 
     Raises StoreRefused, StoreUnavailable, CannotListen."""
     set_up_logs(settings.log_format, settings.log_level)
-    report = reporter(new_incident)
-    store = open_store(settings.store, serve=True)
-    desk = Desk(
-        store,
-        Rules(store.fingerprint_key, lease_terms(settings)),
-        report,
-        waiting_max=settings.queue_max,
-        batch_max=settings.batch_max,
-    )
-    server = _Server(settings, store, desk, report)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(server.run(announce))
+    metrics = Metrics()
+    # Before the ledger is opened: what cannot be served is found out while nothing has begun.
+    with _metrics_page(settings, metrics) as metrics_address:
+        report = reporter(new_incident, metrics.incidents.inc)
+        store = open_store(settings.store, serve=True)
+        desk = Desk(
+            store,
+            Rules(store.fingerprint_key, lease_terms(settings)),
+            report,
+            waiting_max=settings.queue_max,
+            batch_max=settings.batch_max,
+        )
+        server = _Server(settings, store, desk, report, metrics)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(server.run(announce, metrics_address))
+
+
+@contextlib.contextmanager
+def _metrics_page(settings: Settings, metrics: Metrics) -> Iterator[str]:
+    """HOST:PORT where the metrics are served while the block runs; empty where they are off. Raises CannotListen."""
+    if settings.metrics == "off":
+        yield ""
+        return
+    host, _, port = settings.metrics.rpartition(":")
+    with contextlib.ExitStack() as stack:
+        try:
+            found = stack.enter_context(metrics_page(metrics, host.strip("[]"), int(port)))
+        except OSError as error:
+            message = (
+                f"cannot serve metrics on {settings.metrics}: another program has the port, or the host is no address "
+                "of this machine; choose another HOST:PORT for --metrics, or off"
+            )
+            raise CannotListen(message) from error
+        yield f"{host}:{found}"
 
 
 def new_secret() -> bytes:
@@ -108,14 +134,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 class _Server:
     """One run of the server, all on its event loop but for the threads of the desk and of the sweeper."""
 
-    def __init__(self, settings: Settings, store: Store, desk: Desk, report: Report) -> None:
+    def __init__(self, settings: Settings, store: Store, desk: Desk, report: Report, metrics: Metrics) -> None:
         self._settings = settings
         self._store = store
         self._desk = desk
         self._report = report
+        self._metrics = metrics
         self._sweeper = Sweeper(store, desk, settings.sweep_interval.total_seconds(), report)
 
-    async def run(self, announce: Callable[[Serving], None]) -> None:
+    async def run(self, announce: Callable[[Serving], None], metrics_address: str) -> None:
         settings = self._settings
         loop = asyncio.get_running_loop()
         # The loop's own handler would log the exception's text.
@@ -125,9 +152,15 @@ class _Server:
             with _stop_signals(loop) as asked_to_stop:
                 ask, report, key = AskDesk(self._desk), self._report, self._store.fingerprint_key
                 admission = Admission(settings.calls_max)
+                self._metrics.calls_in_flight.set_function(lambda: admission.calls)
                 handlers = {
                     **grpc_v2.handlers(
-                        ask, new_secret=new_secret, report=report, admission=admission, leases=settings.leases
+                        ask,
+                        new_secret=new_secret,
+                        report=report,
+                        admission=admission,
+                        metrics=self._metrics,
+                        leases=settings.leases,
                     ),
                     **grpc_v0.handlers(
                         ask,
@@ -135,6 +168,7 @@ class _Server:
                         new_secret=new_secret,
                         report=report,
                         admission=admission,
+                        metrics=self._metrics,
                         leases=settings.leases,
                     ),
                 }
@@ -143,7 +177,7 @@ class _Server:
                 await transport.start()
                 self._sweeper.start()
                 host = settings.grpc.rpartition(":")[0]
-                announce(Serving(settings.store, f"{host}:{port}", settings))
+                announce(Serving(settings.store, f"{host}:{port}", settings, metrics_address))
                 await asked_to_stop.wait()
                 _log.info("stopping", grace_s=settings.grace.total_seconds())
                 await transport.drain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import threading
@@ -29,6 +30,7 @@ from slotlease.wire.proto.v2.booking_service_pb2 import (
 )
 from tests.cli.running import TOMORROW, WAIT_S, Server, run, run_process, serving
 from tests.support import HOUR_US, HandClock, Shop
+from tests.telemetry.reading import page, value_on
 
 AT_7 = TOMORROW.replace(hour=7)
 HOLD_YOGA_AT_7 = ("--merchant", GYM, "--service", YOGA, "--start", AT_7.isoformat(), "--duration", "1h")
@@ -105,6 +107,25 @@ def test_a_port_that_is_taken_is_refused_by_name(ledger: str, tmp_path: Path) ->
         outcome = run_process("serve", "--store", ledger, "--grpc", address, cwd=tmp_path)
     assert (outcome.code, outcome.out) == (1, "")
     assert f"slotlease: cannot listen on {address}" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_metrics_are_on_a_port_of_their_own(ledger: str, tmp_path: Path) -> None:
+    with serving(ledger, tmp_path, "--metrics", "127.0.0.1:0") as server:
+        assert server.process.stdout is not None
+        said = re.fullmatch(r"Metrics on http://(127\.0\.0\.1:\d+)/metrics\n", server.process.stdout.readline())
+        assert said is not None
+        assert count_available(server) == 12
+        of = {"version": "v2", "method": "CheckAvailability", "code": "OK", "cause": ""}
+        assert value_on(page(said[1]), "slotlease_calls_total", **of) == 1
+
+
+def test_a_metrics_port_that_is_taken_is_refused_by_name(ledger: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        outcome = run_process("serve", "--store", ledger, "--grpc", "127.0.0.1:0", "--metrics", address, cwd=tmp_path)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert f"slotlease: cannot serve metrics on {address}" in outcome.err
     assert "Traceback" not in outcome.err
 
 

@@ -26,8 +26,8 @@ def test_each_call_is_one_line_that_says_how_it_ended_and_nothing_of_a_customer(
         client.ended(rpc.ListBookingsRequest(user_id="nobody ever seen"))
     method = {"event": "call", "log_level": "info", "method": "v2.CreateBooking"}
     assert [without_duration(line) for line in lines] == [
-        method | {"code": "OK", "cause": ""},
-        method | {"code": "OK", "cause": "SLOT_ALREADY_BOOKED_BY_USER"},
+        method | {"code": "OK", "cause": "", "log_level": "debug"},
+        method | {"code": "OK", "cause": "SLOT_ALREADY_BOOKED_BY_USER", "log_level": "debug"},
         method | {"code": "INVALID_ARGUMENT", "cause": "FIELD_INVALID"},
         method | {"method": "v2.ListBookings", "code": "NOT_FOUND", "cause": "NOT_FOUND"},
     ]

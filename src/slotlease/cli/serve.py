@@ -26,6 +26,10 @@ def serve(
     grpc: Annotated[
         str | None, _option("HOST:PORT", "Where to listen; port 0 takes any free one.", "127.0.0.1:50051")
     ] = None,
+    metrics: Annotated[
+        str | None,
+        _option("HOST:PORT|off", "Where Prometheus reads /metrics, on a port of its own and on loopback.", "off"),
+    ] = None,
     leases: Annotated[
         str | None, _option("on|off", "Off: CreateLease is UNIMPLEMENTED, and the rest works.", "on")
     ] = None,
@@ -72,6 +76,7 @@ def serve(
         file,
         store=store,
         grpc=grpc,
+        metrics=metrics,
         leases=leases,
         lease_min=lease_min,
         lease_max=lease_max,
@@ -106,3 +111,5 @@ def _announce(serving: Serving) -> None:
     shortest, longest, default = map(text_of, terms)
     leases = f"on ({shortest} to {longest}, {default} unless asked)" if settings.leases else "off"
     typer.echo(f"Serving {serving.store} on {serving.address}, leases {leases}. Ctrl-C stops it.")
+    if serving.metrics_address:
+        typer.echo(f"Metrics on http://{serving.metrics_address}/metrics")

@@ -12,6 +12,7 @@ from slotlease.domain.booking import Booking
 from slotlease.domain.failure import BookingFailure, Refusal
 from slotlease.domain.lease import Lease
 from slotlease.telemetry import Report
+from slotlease.telemetry.metrics import Metrics
 from slotlease.wire import codec_v0 as codec
 from slotlease.wire import encode_v0 as encode
 from slotlease.wire.admission import Admission
@@ -19,6 +20,7 @@ from slotlease.wire.bridge import AskDesk
 from slotlease.wire.interceptor import Handler, Rpc, intercept
 from slotlease.wire.outcome import Ending, answered, failed, refused, unimplemented
 from slotlease.wire.proto.v0 import booking_service_pb2
+from slotlease.wire.record import recorder
 
 SERVICE: Final[str] = booking_service_pb2.DESCRIPTOR.services_by_name["BookingService"].full_name
 
@@ -34,18 +36,23 @@ def handlers(
     new_secret: Callable[[], bytes],
     report: Report,
     admission: Admission,
+    metrics: Metrics | None = None,
     leases: bool = True,
 ) -> dict[str, Handler]:
     """The handlers by full method path. `fingerprint_key` is the ledger's own, 32 bytes; `new_secret` gives
     SECRET_BYTES random bytes each time. Every booking of version 0 begins with a lease: without leases only bookings
     made otherwise can still be changed, and the other two calls are UNIMPLEMENTED."""
     service = BookingServiceV0(ask, fingerprint_key, new_secret)
+    metrics = metrics or Metrics()  # counted all the same, and shown to nobody
     rpcs: dict[str, Rpc] = {
         "CreateLease": service.create_lease if leases else no_leases,
         "CreateBooking": service.create_booking if leases else no_leases,
         "UpdateBooking": service.update_booking,
     }
-    return {f"/{SERVICE}/{name}": intercept(f"v0.{name}", rpc, report, admission) for name, rpc in rpcs.items()}
+    return {
+        f"/{SERVICE}/{name}": intercept(recorder("v0", SERVICE, name, metrics), rpc, report, admission)
+        for name, rpc in rpcs.items()
+    }
 
 
 class BookingServiceV0:

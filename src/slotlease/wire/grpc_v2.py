@@ -9,6 +9,7 @@ from slotlease.domain.booking import Booking
 from slotlease.domain.failure import BookingFailure, InvalidArgument, NotFound
 from slotlease.domain.lease import Lease
 from slotlease.telemetry import Report
+from slotlease.telemetry.metrics import Metrics
 from slotlease.wire import codec_v2 as codec
 from slotlease.wire import encode_v2 as encode
 from slotlease.wire.admission import Admission
@@ -16,6 +17,7 @@ from slotlease.wire.bridge import AskDesk
 from slotlease.wire.interceptor import Handler, Rpc, intercept
 from slotlease.wire.outcome import Ending, answered, refused, unimplemented
 from slotlease.wire.proto.v2 import booking_service_pb2
+from slotlease.wire.record import recorder
 
 SERVICE: Final[str] = booking_service_pb2.DESCRIPTOR.services_by_name["BookingService"].full_name
 
@@ -25,11 +27,18 @@ _IN_BOOKING: Final = {"slot": "booking.slot", "status": "booking.status", "booki
 
 
 def handlers(
-    ask: AskDesk, *, new_secret: Callable[[], bytes], report: Report, admission: Admission, leases: bool = True
+    ask: AskDesk,
+    *,
+    new_secret: Callable[[], bytes],
+    report: Report,
+    admission: Admission,
+    metrics: Metrics | None = None,
+    leases: bool = True,
 ) -> dict[str, Handler]:
     """The handlers by full method path. `new_secret` gives SECRET_BYTES random bytes each time. Leases are optional in
     Google's eyes: without them CreateLease is UNIMPLEMENTED, and the rest works."""
     service = BookingServiceV2(ask, new_secret)
+    metrics = metrics or Metrics()  # counted all the same, and shown to nobody
     rpcs: dict[str, Rpc] = {
         "CheckAvailability": service.check_availability,
         "BatchAvailabilityLookup": service.batch_availability_lookup,
@@ -39,7 +48,10 @@ def handlers(
         "GetBookingStatus": service.get_booking_status,
         "ListBookings": service.list_bookings,
     }
-    return {f"/{SERVICE}/{name}": intercept(f"v2.{name}", rpc, report, admission) for name, rpc in rpcs.items()}
+    return {
+        f"/{SERVICE}/{name}": intercept(recorder("v2", SERVICE, name, metrics), rpc, report, admission)
+        for name, rpc in rpcs.items()
+    }
 
 
 class BookingServiceV2:

@@ -45,12 +45,13 @@ def set_up_logs(form: str = "auto", level: str = "info", stream: TextIO | None =
     logging.basicConfig(handlers=[_Libraries()], level=max(number, logging.WARNING), force=True)
 
 
-def reporter(new_incident: Callable[[], str]) -> Report:
+def reporter(new_incident: Callable[[], str], count: Callable[[], None] = lambda: None) -> Report:
     """What the desk and the interceptor call with an exception that nobody expected: it is logged under a new incident
     id, which is all that the caller is told."""
 
     def report(error: BaseException) -> str:
         incident = new_incident()
+        count()
         _log.error("incident", incident=incident, **told_of(error))
         return incident
 
