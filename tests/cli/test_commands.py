@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,45 +119,6 @@ def test_serve_has_a_flag_for_every_setting_and_tells_its_default(capsys: Capsys
             continue  # every command's; the import's, and for the settings file
         found, _, rest = told.partition(f"{flag_of(name)} ")
         assert f"[default: ({text_of(field.default)})]" in rest.partition(" --")[0], (found, name)
-
-
-# --- inventory ---------------------------------------------------------------------------------------------------
-
-
-def test_example_feeds_are_imported_and_once_more_change_nothing(capsys: Capsys) -> None:
-    written = run(capsys, "inventory", "example", "feeds", "--days", "2")
-    files = written.out.split()
-    first = run(capsys, "inventory", "import", *files, "--store", "sqlite:///new.db")
-    assert first.code == 0
-    assert "Imported into sqlite:///new.db, which was empty:" in first.out
-    again = run(capsys, "inventory", "import", *files, "--store", "sqlite:///new.db", "--json").json
-    assert again["slots_unchanged"] > 200
-    assert not any(count for name, count in again.items() if not name.endswith("_unchanged")), again
-
-
-def test_a_feed_that_is_wrong_is_refused_with_the_file_and_the_place(ledger: str, capsys: Capsys) -> None:
-    feed = next(Path("feeds").glob("availability_feed_*"))
-    wrong = json.loads(feed.read_text("utf-8"))
-    wrong["service_availability"][0]["availability"][0]["spots_open"] = 13
-    Path("wrong.json").write_text(json.dumps(wrong), encoding="utf-8")
-    outcome = run(capsys, "inventory", "import", "wrong.json", "--store", ledger)
-    assert outcome.code == 1
-    assert "nothing was changed" in outcome.err
-    assert "wrong.json: service_availability[0].availability[0].spots_open" in outcome.err
-
-
-def test_a_feed_that_is_not_there_is_refused(ledger: str, capsys: Capsys) -> None:
-    outcome = run(capsys, "inventory", "import", "gone.json", "--store", ledger)
-    assert outcome.code == 1
-    assert "gone.json: cannot be read" in outcome.err
-
-
-def test_more_spots_than_the_operator_allows_are_refused(ledger: str, capsys: Capsys) -> None:
-    Path("slotlease.toml").write_text("spots_total_max = 11\n", encoding="utf-8")
-    feed = str(next(Path("feeds").glob("availability_feed_*")))
-    outcome = run(capsys, "inventory", "import", feed, "--store", ledger)
-    assert outcome.code == 1
-    assert "spots_total" in outcome.err
 
 
 # --- leases ------------------------------------------------------------------------------------------------------

@@ -77,9 +77,12 @@ def _lint(folder: Path, _: int) -> int:
     return 0
 
 
-def _leases(folder: Path, _: int) -> int:
+def _leases(folder: Path, merchants: int) -> int:
     store = _store(folder, serve=True)
     customers = Customers(store)
+    for path in _feeds(folder):
+        path.unlink()
+    write_example(folder / "feeds", FIRST_DAY, 30, generation_s=GENERATED_S, merchants=merchants)
     for path in _feeds(folder):
         text = path.read_text(encoding="utf-8")
         path.write_text(text.replace('"spots_total":12,"spots_open":12,', '"spots_total":9999,"spots_open":9999,'))

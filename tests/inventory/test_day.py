@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from slotlease.desk.close_slot import CloseSlot
 from slotlease.inventory.day import DaySlot, MerchantUnknown, day_of
 from tests.inventory.feed_folder import MERCHANT, SECOND_US, SERVICE, START_S
 from tests.inventory.import_shop import HOUR_S, ImportShop, asked, import_shop, slot
@@ -28,7 +29,9 @@ def test_day_shows_who_holds_each_slot_and_what_is_left(shop: ImportShop) -> Non
     shop.shop.book(asked(1), user_id="u2")
     shop.shop.lease(asked(1))
     first, second = day_of(shop.store, "m1", DAY)
-    assert first == DaySlot(asked(0), 1, 0, bookings=0, leases=0, available=1, asynchronous=False, closed=False)
+    assert first == DaySlot(
+        asked(0), 1, 0, bookings=0, leases=0, available=1, asynchronous=False, closed=False, closed_by_operator=False
+    )
     assert (second.slot.start_us, second.slot.availability_tag) == (asked(1).start_us, "t")
     assert (second.spots_total, second.spots_elsewhere, second.bookings, second.leases) == (12, 2, 2, 1)
     assert second.available == 7
@@ -59,6 +62,15 @@ def test_closed_and_retired_slots_are_shown_with_nothing_available(shop: ImportS
     assert [row.available for row in day_of(shop.store, "m1", DAY)] == [0, 0]
     shop.put_files(shop.feeds.merchants(MERCHANT | {"merchant_id": "m2"}))
     assert [row.slot.service_id for row in day_of(shop.store, "m1", DAY)] == ["s1", "s1"]
+
+
+def test_slot_that_the_operator_closed_is_shown_as_theirs(shop: ImportShop) -> None:
+    shop.put(slot(0), slot(1))
+    shop.shop.ask(CloseSlot(asked(1), closes=True))
+    assert [(row.available, row.closed, row.closed_by_operator) for row in day_of(shop.store, "m1", DAY)] == [
+        (12, False, False),
+        (0, False, True),
+    ]
 
 
 def test_day_begins_with_midnight_and_ends_before_the_next(shop: ImportShop) -> None:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slotlease.desk.close_slot import CloseSlot
 from slotlease.domain.booking import Booking
 from slotlease.domain.slot import SECOND_US, AskedSlot, Resources
 from slotlease.inventory.example import write_example
@@ -169,6 +170,18 @@ def test_slot_with_more_bookings_than_spots_says_in_our_own_key_what_was_sold_el
     assert (entry.spots_open, entry.spots_elsewhere) == (0, None)
 
 
+def test_slot_that_the_operator_closed_has_no_spot_open_and_is_as_before_when_they_open_it(shop: ImportShop) -> None:
+    shop.put(slot(0, spots_open=9))
+    shop.shop.book(asked())
+    shop.shop.ask(CloseSlot(asked(), closes=True))
+    assert spots_open(shop) == 0
+    assert counts(shop.put_files(*export(shop, "again").paths)) == (0, 0, 1, 0)
+    assert shop.shop.count_available(asked()) == 0
+    shop.shop.ask(CloseSlot(asked(), closes=False))
+    assert shop.shop.count_available(asked()) == 8
+    assert spots_open(shop) == 8
+
+
 def test_feed_for_google_has_no_keys_of_ours(shop: ImportShop) -> None:
     shop.put_files(
         shop.feeds.merchants(MERCHANT),
@@ -248,12 +261,30 @@ def slots(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
+def recurring(draw: st.DrawFn) -> dict[str, Any]:
+    """Half an hour, every two hours for some: so it is none of the single slots, and some of it may be blocked."""
+    merchant_id, service_id, number = draw(PLACES)
+    begin_s = START_S + draw(st.integers(0, 5 * HOUR_S))
+    fields: dict[str, Any] = {
+        "merchant_id": merchant_id,
+        "service_id": service_id,
+        "duration_sec": HOUR_S // 2,
+        "spots_total": 1,
+        "spots_open": 1,
+        "resources": draw(RESOURCES),
+        "recurrence": {"repeat_every_sec": 2 * HOUR_S, "repeat_until_sec": START_S + 2 * number * HOUR_S},
+        "schedule_exception": [{"time_range": {"begin_sec": begin_s, "end_sec": begin_s + HOUR_S}}],
+    }
+    return slot(0, **fields)
+
+
+@st.composite
 def feeds(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
     """Merchants, services, slots: of two merchants with two services, in some feeds one of them alone."""
     merchants = draw(st.sampled_from([["m1", "m2"], ["m1"], ["m2"]]))
     services = draw(st.sampled_from([["s1", "s2"], ["s1"]]))
     found: dict[object, dict[str, Any]] = {}
-    for entry in draw(st.lists(slots(), max_size=8)):
+    for entry in draw(st.lists(slots() | recurring(), max_size=8)):
         if entry["merchant_id"] in merchants and entry["service_id"] in services:
             found[
                 json.dumps([entry[key] for key in ("merchant_id", "service_id", "start_sec", "duration_sec")])
@@ -273,7 +304,10 @@ def feeds(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[dict[str, Any]], 
 
 
 ACTIONS = st.lists(
-    st.tuples(st.sampled_from(["lease", "book", "cancel", "wait"]), st.integers(0, 7), st.integers(0, 2)), max_size=12
+    st.tuples(
+        st.sampled_from(["lease", "book", "cancel", "close", "open", "wait"]), st.integers(0, 7), st.integers(0, 2)
+    ),
+    max_size=12,
 )
 
 
@@ -294,7 +328,9 @@ def act(shop: Shop, entries: list[dict[str, Any]], actions: list[tuple[str, int,
                 entry["duration_sec"] * SECOND_US,
                 resources=resources,
             )
-            if what == "lease":
+            if what in ("close", "open"):
+                shop.ask(CloseSlot(asked_slot, closes=what == "close"))
+            elif what == "lease":
                 shop.ask(shop.create_lease(asked_slot))
             else:
                 answer = shop.ask(shop.create_booking(asked_slot, user_id=f"u{who}"))
@@ -315,7 +351,7 @@ def write(folder: Path, feed: tuple[list[Any], list[Any], list[Any]], generated_
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(feeds(), ACTIONS), min_size=1, max_size=3), st.integers(0, 4 * HOUR_S))
 def test_export_then_import_changes_nothing(days: list[tuple[Any, list[tuple[str, int, int]]]], later_s: int) -> None:
-    """Whatever was imported, leased, booked and cancelled before, in whatever order."""
+    """Whatever was imported, leased, booked, cancelled and closed before, in whatever order."""
     with TemporaryDirectory() as name, import_shop(Path(name)) as shop:
         for feed, actions in days:
             shop.put_files(*write(shop.folder, feed, shop.shop.clock.now_us // SECOND_US))

@@ -10,7 +10,7 @@ import pytest
 
 from slotlease.domain.failure import BookingFailure, InvalidArgument
 from slotlease.inventory.feed import FeedRefused
-from slotlease.inventory.importing import KEPT_LISTED_MAX, KeptSlot, known_inventory
+from slotlease.inventory.importing import KEPT_LISTED_MAX, ImportSummary, KeptSlot, known_inventory
 from tests.inventory.feed_folder import GENERATED_S, MERCHANT, SECOND_US, SERVICE
 from tests.inventory.import_shop import GENERATED_US, HOUR_S, ImportShop, asked, counts, import_shop, slot
 
@@ -24,7 +24,7 @@ def shop(tmp_path: Path) -> Iterator[ImportShop]:
 def test_first_import_is_all_new_and_can_be_booked_at_once(shop: ImportShop) -> None:
     summary = shop.put(slot(0), slot(1), slot(2))
     assert counts(summary) == (3, 0, 0, 0)
-    assert (summary.merchants_new, summary.services_new, summary.refused) == (1, 1, 0)
+    assert (summary.merchants_new, summary.services_new, summary.slots_refused) == (1, 1, 0)
     assert shop.shop.count_available(asked(1)) == 12
 
 
@@ -105,7 +105,9 @@ def test_one_wrong_entry_and_nothing_changes(shop: ImportShop) -> None:
     before = shop.rows()
     with pytest.raises(FeedRefused) as refused:
         shop.put(slot(0, availability_tag="changed"), slot(1, spots_total=0), slot(2, duration_sec=-1), slot(3))
-    assert (refused.value.count, refused.value.entries) == (2, 2)
+    assert refused.value.count == 2
+    assert counts(ImportSummary.of_refused(refused.value)) == (0, 0, 0, 0)
+    assert ImportSummary.of_refused(refused.value).slots_refused == 2
     assert shop.rows() == before
 
 

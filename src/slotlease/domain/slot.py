@@ -53,8 +53,8 @@ class AskedSlot:
 class Slot:
     """One appointment offered by a merchant's feed. Numbers are the ledger's own, ids are the feed's.
 
-    `closed` is what the feeds say; `closed_by_operator` is known where the slot was read for a request, and is never
-    written by an import.
+    `closed` is what the feeds say; `closed_by_operator` is known where the slot was read for a request, an export or
+    an operator's day, and is never written by an import.
     """
 
     merchant_no: int

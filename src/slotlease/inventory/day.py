@@ -39,6 +39,8 @@ class DaySlot:
     """What CheckAvailability answers now: 0 too where staff or room are busy, it is too late, or it was retired."""
     asynchronous: bool
     closed: bool
+    """By the feed, which no longer offers it."""
+    closed_by_operator: bool
 
 
 def day_of(store: Store, merchant_id: str, day: date, zone: tzinfo = UTC) -> Sequence[DaySlot]:
@@ -69,6 +71,7 @@ def day_of(store: Store, merchant_id: str, day: date, zone: tzinfo = UTC) -> Seq
             available=available,
             asynchronous=slot.asynchronous,
             closed=slot.closed,
+            closed_by_operator=slot.closed_by_operator,
         )
         for asked_slot, slot, available in zip(asked, slots, _available(store, asked), strict=True)
     ]

@@ -7,8 +7,11 @@ elsewhere and our own bookings. A live lease does not count as taken: it ends wi
 the booking server answers for it meanwhile, and an import counts whatever the feed says is taken and we did not book as
 sold elsewhere, so it would hold the spot long after the lease has gone.
 
+A slot that the operator closed is written with no spot open: Google must not show it, and it is still the merchant's.
+
 Two things have no word of Google's and are written as keys of our own (see feed.py) where they are needed: a service
-that one user may book again, and what was sold elsewhere of a slot with more bookings than spots. A ledger knows
+that one user may book again, and what was sold elsewhere of a slot with more bookings than spots, or of one that the
+operator closed. A ledger knows
 staff, rooms and services by id alone, so their names are their ids; it knows nothing of a merchant but its name. An
 availability feed can go to Google as it is; the merchants and services feeds are for another ledger.
 """
@@ -146,7 +149,8 @@ def _slots_by_start(store: Store, merchant_no: int, generation_us: int) -> Itera
 
 
 def _spots(slot: Slot, own_bookings: int) -> _Entry:
-    spots_open = max(0, slot.capacity - own_bookings)
+    # What the operator closed takes no booking, and is open again when they say so: Google may not show it meanwhile.
+    spots_open = 0 if slot.closed_by_operator else max(0, slot.capacity - own_bookings)
     spots: _Entry = {"spots_total": slot.spots_total, "spots_open": spots_open}
     if slot.spots_elsewhere != max(0, slot.spots_total - spots_open - own_bookings):
         spots["slotlease_spots_elsewhere"] = slot.spots_elsewhere

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -61,7 +62,8 @@ class Gathering:
         self.merchant_nos: dict[str, int] = {}
         """The staging's numbers of the merchants that slots name."""
         self.slots_staged = 0
-        self.entries_refused = 0
+        self.entries_refused: Counter[str] = Counter()
+        """Wrong in themselves, by kind."""
         self._doubles: list[tuple[str, str, Where, Where]] = []
         """Of merchants and services: the id's field, the id, where it stands again, and where first."""
         self._shards: dict[str, list[Shard]] = {kind: [] for kind in KINDS}
@@ -92,7 +94,7 @@ class Gathering:
         count = sum(faults.count for faults in self.files)
         if count:
             errors = tuple(error for faults in self.files for error in faults.errors)
-            raise FeedRefused(errors, count, self.entries_refused)
+            raise FeedRefused(errors, count, {kind: self.entries_refused[kind] for kind in KINDS})
 
     def has(self, kind: str) -> bool:
         """Whether a feed of this kind is among the files."""
@@ -150,7 +152,7 @@ class Gathering:
             self._keep_merchant(read_merchant(value, place, faults), where)
         else:
             self._keep_service(read_service(value, place, faults), where)
-        self.entries_refused += faults.count > errors_before
+        self.entries_refused[kind] += faults.count > errors_before
 
     def _keep_merchant(self, merchant: FeedMerchant | None, where: Where) -> None:
         if merchant is None or not merchant.merchant_id:
@@ -188,7 +190,7 @@ class Gathering:
         errors_before = faults.count
         slots = read_slots(stream.value(place), place, faults, self._spots_total_max)
         is_faulty = faults.count > errors_before
-        self.entries_refused += is_faulty
+        self.entries_refused["service_availability"] += is_faulty
         for slot in slots:
             if not (slot.merchant_id and slot.service_id):
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 SECOND_US = 1_000_000
@@ -96,10 +97,10 @@ class FeedError:
 
 class FeedRefused(Exception):
     """Something in the files is wrong, so none of it was taken. `errors`: what is wrong, file by file, at most
-    `feed_file.ERRORS_KEPT_MAX` of them; `count`: how many there are; `entries`: how many merchants, services and
-    slots are wrong in themselves."""
+    `feed_file.ERRORS_KEPT_MAX` of them; `count`: how many there are; `entries`: how many entries are wrong in
+    themselves, by the name of their list (merchant, service, service_availability)."""
 
-    def __init__(self, errors: tuple[FeedError, ...], count: int, entries: int) -> None:
+    def __init__(self, errors: tuple[FeedError, ...], count: int, entries: Mapping[str, int]) -> None:
         super().__init__(errors)
         self.errors = errors
         self.count = count

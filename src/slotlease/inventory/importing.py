@@ -11,12 +11,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 from slotlease.domain.merchant import Merchant, Service
 from slotlease.domain.slot import AskedSlot, Slot
 from slotlease.domain.spot import FOREVER_US
-from slotlease.inventory.feed import Feed, Known
-from slotlease.inventory.feed_gathering import Progress
+from slotlease.inventory.feed import Feed, FeedRefused, Known
+from slotlease.inventory.feed_gathering import KINDS, Progress
 from slotlease.inventory.naming import Names
 from slotlease.store.protocol import Claims, Store
 from slotlease.store.rows import Row
@@ -46,29 +47,38 @@ class KeptSlot:
 
 @dataclass
 class ImportSummary:
-    """What an import did, in rows. A merchant or service that is retired, or a slot that is closed, was in no longer
-    in the feed. Past slots are neither counted nor closed."""
+    """What an import did, in rows. A merchant or service that is retired, or a slot that is closed, is no longer in
+    the feed. Past slots are neither counted nor closed. What is refused is 0, for one wrong entry refuses all of
+    them; `of_refused` has the counts of that."""
 
     merchants_new: int = 0
     merchants_changed: int = 0
     merchants_unchanged: int = 0
     merchants_retired: int = 0
+    merchants_refused: int = 0
     services_new: int = 0
     services_changed: int = 0
     services_unchanged: int = 0
     services_retired: int = 0
+    services_refused: int = 0
     slots_new: int = 0
     slots_changed: int = 0
     slots_unchanged: int = 0
     slots_closed: int = 0
-    refused: int = 0
-    """Always 0, for one wrong entry refuses all of them: how many were, `FeedRefused.entries` says."""
+    slots_refused: int = 0
+    """Entries of the feed: one that recurs stands for many slots."""
     leases_kept: int = 0
     bookings_kept: int = 0
 
     def __post_init__(self) -> None:
         self.kept: list[KeptSlot] = []
         """Who holds what vanished: the first KEPT_LISTED_MAX of them. Not a field, so the fields are all numbers."""
+
+    @classmethod
+    def of_refused(cls, refused: FeedRefused) -> Self:
+        """Nothing was done, and so many entries are to blame."""
+        merchants, services, slots = (refused.entries[kind] for kind in KINDS)
+        return cls(merchants_refused=merchants, services_refused=services, slots_refused=slots)
 
 
 class ImportRefused(Exception):

@@ -160,7 +160,7 @@ class Inventory(Protocol):
 
     def slots_by_start(self, merchant_no: int, *, after: tuple[int, int], until_us: int, limit: int) -> Sequence[Slot]:
         """The merchant's slot rows that start before `until_us`, closed ones too, in the order of
-        (start_us, slot_no): the first `limit` past `after`."""
+        (start_us, slot_no): the first `limit` past `after`. They know whether the operator closed them."""
 
     def claims(self, merchant_no: int, *, from_us: int, until_us: int) -> dict[int, Claims]:
         """Claims live now on slots that start in the span, by slot_no; a slot without any is absent."""

@@ -208,7 +208,7 @@ OWN_BOOKINGS_AT = """
 # --- what an export and an operator's day read ------------------------------------------------------------------
 
 SLOTS_BY_START = f"""
-    SELECT {SLOT_COLUMNS} FROM slot
+    SELECT {SLOT_COLUMNS}, closed_by_operator FROM slot
     WHERE merchant_no = :merchant_no AND start_us < :until_us
       AND (start_us, slot_no) > (:after_start_us, :after_slot_no)
     ORDER BY start_us, slot_no LIMIT :rows_max
