@@ -21,9 +21,11 @@ from slotlease.desk.batch import unwrap
 from slotlease.desk.desk import Desk
 from slotlease.desk.fault import Unavailable
 from slotlease.desk.sweep_leases import SweepLeases, sweep
+from slotlease.desk.tally import LiveLeases, Tally
 from slotlease.domain.lease import LeaseTerms
 from slotlease.domain.opaque_id import SECRET_BYTES
 from slotlease.domain.policy import Rules
+from slotlease.store.clock import system_clock
 from slotlease.store.open import open_store
 from slotlease.store.protocol import Store, StoreUnavailable
 from slotlease.telemetry import Report, reporter, set_up_logs, told_of
@@ -71,6 +73,7 @@ def run(settings: Settings, announce: Callable[[Serving], None]) -> None:
             report,
             waiting_max=settings.queue_max,
             batch_max=settings.batch_max,
+            tally=Tally(metrics, LiveLeases(store.live_leases()), system_clock),
         )
         server = _Server(settings, store, desk, report, metrics)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -26,6 +26,7 @@ USES: dict[str, Callable[[Store], Any]] = {
     "snapshot": lambda store: store.snapshot(Wanted()).__enter__(),
     "leases": lambda store: store.leases(live_only=False, limit=1),
     "bookings": lambda store: store.bookings(limit=1),
+    "live_leases": lambda store: store.live_leases(),
     "lapsed_leases": lambda store: store.lapsed_leases(after=(0, 0), limit=1),
     "audit": lambda store: store.audit(),
     "merchants": lambda store: store.merchants(),

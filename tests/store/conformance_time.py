@@ -16,7 +16,7 @@ from slotlease.domain.spot import Spot
 from slotlease.store.protocol import Store
 from tests.store.backend import Backend, OnALedger, everything
 from tests.store.rows import booking_row, put_rows
-from tests.support import DAY_US, NOON_US, HandClock, Offered, Shop
+from tests.support import DAY_US, MINUTE_US, NOON_US, HandClock, Offered, Shop
 
 SLOT = Offered(spots_total=4)
 ASKED = SLOT.asked()
@@ -131,6 +131,18 @@ class JudgesByTime(OnALedger):
 
 
 class ListsForOperators(OnALedger):
+    def test_the_live_leases_are_told_by_their_ends(self, store: Store, shop: Shop, clock: HandClock) -> None:
+        shop.offer(Offered(spots_total=9))
+        asked, now_us = Offered().asked(), clock.now_us
+        for minutes in (2, 2, 3, 4):
+            shop.lease(asked, expires_us=now_us + minutes * MINUTE_US)
+        shop.book(asked, lease_id=shop.lease(asked).lease_id)
+        ends = {now_us + minutes * MINUTE_US: count for minutes, count in ((2, 2), (3, 1), (4, 1))}
+        assert store.live_leases() == ends
+        clock.now_us = now_us + 2 * MINUTE_US
+        del ends[clock.now_us]
+        assert store.live_leases() == ends
+
     def test_lapsed_leases_come_in_order_a_page_at_a_time(self, store: Store, shop: Shop, clock: HandClock) -> None:
         """No gap and no repeat, over all merchants; those that ended otherwise or still live are not among them."""
         for merchant_id in ("m1", "m2", "m3"):

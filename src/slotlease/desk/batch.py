@@ -5,11 +5,13 @@ Synchronous and without threads: the lanes of the desk call it, and so may a com
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from slotlease.desk.fault import Broken, DeskFault, Unavailable
 from slotlease.desk.operation import Operation
+from slotlease.desk.tally import Tally
 from slotlease.domain.facts import Changes, Facts, RowKey, Wanted
 from slotlease.domain.policy import Rules
 from slotlease.domain.view import NotPrefetched, View
@@ -42,10 +44,11 @@ class _Request:
 class Batches:
     """Answers batches of operations against one store. An answer that is a DeskFault is to be raised."""
 
-    def __init__(self, store: Store, rules: Rules, report: Report) -> None:
+    def __init__(self, store: Store, rules: Rules, report: Report, tally: Tally | None = None) -> None:
         self._store = store
         self._rules = rules
         self._report = report
+        self._tally = tally
 
     def write(self, operations: Sequence[Operation[object]]) -> list[object]:
         """One answer for each, in order. All that changed is durable when this returns."""
@@ -68,7 +71,7 @@ class Batches:
                 asking = self._want_more(snapshot, asking)
                 self._decide(snapshot.facts, asking)
         except StoreUnavailable:
-            _answer_unavailable(requests)
+            self._answer_unavailable("reads", requests)
         except Exception as error:  # noqa: BLE001 - a row that cannot be read, or a mistake of ours: find whose it is
             self._blame_one(requests, error, self._read_all)
 
@@ -78,7 +81,9 @@ class Batches:
         for _ in range(TRIES_MAX):
             try:
                 rest = self._write_once(requests)
-            except (StoreConflict, CommitUnknown):
+            except (StoreConflict, CommitUnknown) as fault:
+                if self._tally is not None:
+                    self._tally.repeated("conflict" if isinstance(fault, StoreConflict) else "commit_unknown")
                 continue
             except StoreUnavailable:
                 break
@@ -89,7 +94,7 @@ class Batches:
                 if rest:
                     self._write_all(rest)
                 return
-        _answer_unavailable(requests)
+        self._answer_unavailable("writes", requests)
 
     def _write_once(self, requests: list[_Request]) -> list[_Request]:
         """Returns those that were not decided: what the first of them starts from was changed by one before it."""
@@ -97,6 +102,7 @@ class Batches:
         with self._store.transact(wanted) as transaction:
             asking = self._want_more(transaction, asking)
             changes, rest = self._decide(transaction.facts, asking)
+            began_s = time.monotonic()
             try:
                 if changes:
                     transaction.commit(changes)
@@ -105,7 +111,19 @@ class Batches:
                 for request in asking[: len(asking) - len(rest)]:
                     request.first_revisions = request.first_revisions or revisions
                 raise
+            self._tell(asking[: len(asking) - len(rest)], changes, transaction.facts.now_us, time.monotonic() - began_s)
             return rest
+
+    def _tell(self, decided: list[_Request], changes: Changes, now_us: int, commit_s: float) -> None:
+        """What is counted wrong must not undo what is committed: here nothing may raise."""
+        if self._tally is None:
+            return
+        try:
+            if changes:
+                self._tally.committed(changes, now_us, commit_s)
+            self._tally.answered([(request.operation, request.answer) for request in decided], changes)
+        except Exception as error:  # noqa: BLE001 - see above
+            self._report(error)
 
     # --- both ------------------------------------------------------------------------------------------------
 
@@ -167,11 +185,12 @@ class Batches:
             if stopped is None:
                 return view.changes(), rest
 
-
-def _answer_unavailable(requests: list[_Request]) -> None:
-    for request in requests:
-        if not isinstance(request.answer, Broken):
-            request.answer = Unavailable("the store is not available")
+    def _answer_unavailable(self, lane: str, requests: list[_Request]) -> None:
+        if self._tally is not None:
+            self._tally.store_unavailable(lane)
+        for request in requests:
+            if not isinstance(request.answer, Broken):
+                request.answer = Unavailable("the store is not available")
 
 
 def unwrap(answer: object) -> object:

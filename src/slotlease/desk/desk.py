@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TypeVar, cast
 
 from slotlease.desk.batch import Batches, Report, unwrap
-from slotlease.desk.lane import Lane, Notify, Ticket
+from slotlease.desk.lane import Lane, Notify, Perform, Ticket
 from slotlease.desk.operation import Operation
+from slotlease.desk.tally import Tally
 from slotlease.domain.policy import Rules
 from slotlease.store.protocol import Store
 
@@ -18,11 +19,22 @@ class Desk:
     snapshot. The lanes' threads start at once and end with `close`; the store is the caller's to close."""
 
     def __init__(
-        self, store: Store, rules: Rules, report: Report, *, waiting_max: int = 4096, batch_max: int = 256
+        self,
+        store: Store,
+        rules: Rules,
+        report: Report,
+        *,
+        waiting_max: int = 4096,
+        batch_max: int = 256,
+        tally: Tally | None = None,
     ) -> None:
-        self._batches = Batches(store, rules, report)
-        self._writes = Lane("desk-writes", self._batches.write, report, waiting_max=waiting_max, batch_max=batch_max)
-        self._reads = Lane("desk-reads", self._batches.read, report, waiting_max=waiting_max, batch_max=batch_max)
+        batches = Batches(store, rules, report, tally)
+
+        def lane(name: str, perform: Perform) -> Lane:
+            return Lane(name, perform, report, waiting_max=waiting_max, batch_max=batch_max, tally=tally)
+
+        self._writes = lane("writes", batches.write)
+        self._reads = lane("reads", batches.read)
 
     def submit(self, operation: Operation[object], *, deadline_s: float | None, notify: Notify) -> Ticket:
         """Queues the request; `notify` will be called with its ticket. Raises Unavailable when the queue is full."""

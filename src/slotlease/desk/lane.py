@@ -10,9 +10,14 @@ from enum import Enum
 
 from slotlease.desk.fault import DeadlinePassed, Unavailable
 from slotlease.desk.operation import Operation
+from slotlease.desk.tally import Tally
 
 Notify = Callable[[list["Ticket"]], None]
 """Called on the lane's thread once for each batch, with the tickets of that caller that were answered."""
+
+
+Perform = Callable[[Sequence[Operation[object]]], list[object]]
+"""One answer for each request, in order. Never raises."""
 
 
 class _Stage(Enum):
@@ -55,12 +60,15 @@ class Lane:
     def __init__(
         self,
         name: str,
-        perform: Callable[[Sequence[Operation[object]]], list[object]],
+        perform: Perform,
         report: Callable[[BaseException], str],
         *,
         waiting_max: int,
         batch_max: int,
+        tally: Tally | None = None,
     ) -> None:
+        self._name = name
+        self._tally = tally
         self._perform = perform
         self._report = report
         self._waiting_max = waiting_max
@@ -68,7 +76,9 @@ class Lane:
         self._waiting: deque[Ticket] = deque()
         self._changed = threading.Condition()
         self._closing = False
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        if tally is not None:
+            tally.watch_queue(name, self._waiting.__len__)
+        self._thread = threading.Thread(target=self._work, name=f"desk-{name}", daemon=True)
         self._thread.start()
 
     def put(self, ticket: Ticket) -> None:
@@ -98,6 +108,8 @@ class Lane:
                 answers = self._perform([ticket.operation for ticket in begun])
                 for ticket, answer in zip(begun, answers, strict=True):
                     ticket.answer = answer
+                if self._tally is not None:
+                    self._tally.batch_done(self._name, len(begun), time.monotonic() - now_s)
             self._deliver(batch)
 
     def _next_batch(self) -> list[Ticket]:

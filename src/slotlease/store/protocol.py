@@ -113,6 +113,9 @@ class Ledger(Protocol):
     def bookings(self, *, limit: int) -> Sequence[Booking]:
         """Bookings by start, the latest first."""
 
+    def live_leases(self) -> Mapping[int, int]:
+        """Of the leases live now, how many end at which instant. Reads every lease there is: for the start only."""
+
     def lapsed_leases(self, *, after: RowKey, limit: int) -> Sequence[RowKey]:
         """(merchant_no, lease_no) of leases whose time is up and that nobody has buried, in order, past `after`."""
 

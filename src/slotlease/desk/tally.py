@@ -1,0 +1,139 @@
+"""What batches did, as numbers for the operator: told after the commit, once for a whole batch.
+
+Here and not in the rules: those are pure, and what was decided counts only once it is durable.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from slotlease.desk.book_lease import BookLease
+from slotlease.desk.create_booking import CreateBooking
+from slotlease.desk.create_lease import CreateLease
+from slotlease.desk.operation import Operation
+from slotlease.domain.booking import Booking
+from slotlease.domain.facts import Changes
+from slotlease.domain.failure import InvalidArgument, Reason
+from slotlease.domain.lease import Lease, LeaseState
+
+if TYPE_CHECKING:
+    # Slow to import, and most commands show no metrics.
+    from slotlease.telemetry.metrics import Metrics
+
+LEASES: Final = "CreateLease"
+BOOKINGS: Final = "CreateBooking"
+
+_CREATES: Final[Mapping[type[Operation[object]], str]] = {
+    CreateLease: LEASES,
+    CreateBooking: BOOKINGS,
+    BookLease: BOOKINGS,
+}
+
+_EXPIRIES_KEPT_MAX: Final = 4096
+
+
+class LiveLeases:
+    """How many leases hold a spot, known without asking the ledger: it has no index by expiry (DESIGN 3), so a count
+    there costs more with each lease that ever was.
+
+    Kept by second of expiry, so that a lease that nobody ends goes out of the count by itself. Whatever is missed (what
+    commands do beside the server) is wrong until that expiry and no longer, 15 minutes by default.
+    """
+
+    def __init__(self, found: Mapping[int, int]) -> None:
+        """`found`: of the leases live at the start, how many end at which instant (microseconds)."""
+        self._ends = dict(found)
+        self._changing = threading.Lock()
+
+    def count(self, now_us: int) -> int:
+        with self._changing:
+            self._forget(now_us)
+            return sum(self._ends.values())
+
+    def add(self, changes: Changes, now_us: int) -> None:
+        """What a committed batch granted and ended. An expired one has left the count already, or is about to."""
+        if not changes.leases:
+            return
+        with self._changing:
+            for before, after in changes.leases:
+                was, is_now = before is not None and before.is_live(now_us), after.is_live(now_us)
+                if was is not is_now:
+                    self._ends[after.expires_us] = max(0, self._ends.get(after.expires_us, 0) + is_now - was)
+            if len(self._ends) > _EXPIRIES_KEPT_MAX:
+                self._forget(now_us)
+
+    def _forget(self, now_us: int) -> None:
+        for expires_us in [instant for instant in self._ends if instant <= now_us]:
+            del self._ends[expires_us]
+
+
+class Tally:
+    """Counts into `metrics` what the two lanes and their batches tell."""
+
+    def __init__(self, metrics: Metrics, live_leases: LiveLeases, now_us: Callable[[], int]) -> None:
+        self._metrics = metrics
+        self._live_leases = live_leases
+        self._granted, self._ended = (
+            metrics.leases.labels("granted"),
+            {
+                LeaseState.CONSUMED: metrics.leases.labels("consumed"),
+                LeaseState.EXPIRED: metrics.leases.labels("expired"),
+                LeaseState.RELEASED: metrics.leases.labels("released"),
+            },
+        )
+        for method in (LEASES, BOOKINGS):
+            metrics.replays.labels(method)
+            metrics.token_conflicts.labels(method)
+        metrics.live_leases.set_function(lambda: live_leases.count(now_us()))
+
+    # --- the lanes -----------------------------------------------------------------------------------------------
+
+    def watch_queue(self, lane: str, depth: Callable[[], int]) -> None:
+        self._metrics.queue_depth.labels(lane).set_function(depth)
+
+    def batch_done(self, lane: str, requests: int, duration_s: float) -> None:
+        self._metrics.batch_size.labels(lane).observe(requests)
+        self._metrics.batch_duration.labels(lane).observe(duration_s)
+
+    # --- the batches ---------------------------------------------------------------------------------------------
+
+    def repeated(self, why: str) -> None:
+        self._metrics.batch_repeats.labels(why).inc()
+
+    def store_unavailable(self, lane: str) -> None:
+        self._metrics.store_unavailable.labels(lane).inc()
+
+    def committed(self, changes: Changes, now_us: int, duration_s: float) -> None:
+        """What a batch wrote, and how long writing it took."""
+        self._metrics.commit_duration.observe(duration_s)
+        self._live_leases.add(changes, now_us)
+        granted = sum(before is None for before, _ in changes.leases)
+        if granted:
+            self._granted.inc(granted)
+        if changes.leases_buried:
+            self._ended[LeaseState.EXPIRED].inc(len(changes.leases_buried))
+        for _, after in changes.leases:
+            # A lease may be granted and booked in one batch: both are told.
+            if after.state in self._ended:
+                self._ended[after.state].inc()
+        booked = sum(before is None for before, _ in changes.bookings)
+        if booked:
+            self._metrics.bookings_created.inc(booked)
+
+    def answered(self, decided: Sequence[tuple[Operation[object], object]], changes: Changes) -> None:
+        """What became of tokens. Of the requests that were granted, those for which no row was made are repeats."""
+        granted = {LEASES: 0, BOOKINGS: 0}
+        for operation, answer in decided:
+            method = _CREATES.get(type(operation))
+            if method is None:
+                continue
+            if isinstance(answer, Lease | Booking):
+                granted[method] += 1
+            elif isinstance(answer, InvalidArgument) and answer.reason is Reason.IDEMPOTENCY_TOKEN_REUSED:
+                self._metrics.token_conflicts.labels(method).inc()
+        for method, rows in ((LEASES, changes.leases), (BOOKINGS, changes.bookings)):
+            repeats = granted[method] - sum(before is None for before, _ in rows)
+            if repeats > 0:
+                self._metrics.replays.labels(method).inc(repeats)
