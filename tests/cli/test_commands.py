@@ -238,6 +238,9 @@ def test_the_doctor_finds_nothing_where_all_is_well(ledger: str, shop: Shop, cap
     assert outcome.code == 0
     assert outcome.out.startswith(f"Recounted {ledger} at ")
     assert "Nothing is held twice" in outcome.out
+    for rule in shop.store.audit_rules:
+        assert f"  ok  {rule}\n" in outcome.out, "what was recounted is what the recount says of itself"
+    assert run(capsys, "doctor", "--store", ledger, "--json").json["recounted"] == list(shop.store.audit_rules)
 
 
 def test_the_doctor_lists_what_is_held_by_nobody_and_ends_with_1(ledger: str, shop: Shop, capsys: Capsys) -> None:
@@ -248,7 +251,8 @@ def test_the_doctor_lists_what_is_held_by_nobody_and_ends_with_1(ledger: str, sh
     vandal.close()
     outcome = run(capsys, "doctor", "--store", ledger)
     assert outcome.code == 1
-    assert "INV-3: every busy spot has a claim" in outcome.out
+    assert "  1 x  INV-3: every busy spot has a claim\n" in outcome.out
+    assert "  ok  INV-1: no more live claims than spots\n" in outcome.out
     assert "keep the file" in outcome.err
     findings = run(capsys, "doctor", "--store", ledger, "--json").json["findings"]
     assert "INV-3: every busy spot has a claim" in {finding["rule"] for finding in findings}

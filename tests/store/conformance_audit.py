@@ -68,43 +68,22 @@ PLANTED = {
     "a lease consumed by nobody": ("INV-5", "UPDATE lease SET state = 2 WHERE state = 4"),
     "a booking that changed and told nobody": ("INV-25", "UPDATE booking SET revision = revision + 1"),
     "a booking whose event is gone": ("INV-25", "DELETE FROM event WHERE booking_no = 2"),
-}
-
-PLANTED_AND_NOT_FOUND = {
-    "two bookings of one lease": (
-        "INV-5",
-        TWO_BOOKINGS_OF_ONE_LEASE,
-        "audit asks only that a consumed lease has a booking, not that it has one and that its lease is consumed",
-    ),
+    "two bookings of one lease": ("INV-5", TWO_BOOKINGS_OF_ONE_LEASE),
     "a booking from a lease that was released": (
         "INV-5",
         "UPDATE booking SET lease_no = (SELECT lease_no FROM lease WHERE state = 4) WHERE lease_no IS NULL",
-        "audit asks only that a consumed lease has a booking, not that it has one and that its lease is consumed",
     ),
-    "a slot gone from under its claims": (
-        "INV-1",
-        "DELETE FROM slot",
-        "INV-1 joins slot, so claims on a slot that is gone are counted against nothing",
-    ),
-    "a merchant gone from under its claims": (
-        "INV",
-        "DELETE FROM merchant",
-        "every rule joins merchant, so the rows of a merchant that is gone are never looked at",
-    ),
-    "a spot that names other staff than its slot": (
-        "INV-2",
-        "UPDATE spot SET staff_no = 0 WHERE staff_no = 1",
-        "staff, room and span are copied onto the spot, where INV-2 looks; nobody compares the copy with the slot",
-    ),
+    "a slot gone from under its claims": ("INV-1", "DELETE FROM slot"),
+    "a spot that names other staff than its slot": ("INV-2", "UPDATE spot SET staff_no = 0 WHERE staff_no = 1"),
     "a spot at another time than its slot": (
         "INV-2",
         "UPDATE spot SET start_us = start_us + 7200000000, end_us = end_us + 7200000000 WHERE staff_no = 1",
-        "staff, room and span are copied onto the spot, where INV-2 looks; nobody compares the copy with the slot",
     ),
-    "a longest duration shorter than a slot": (
-        "INV-2",
-        "UPDATE merchant SET longest_duration_us = 1",
-        "it bounds every search for overlaps, the audit's own too; nobody compares it with the slots",
+    "a longest duration shorter than a slot": ("INV-2", "UPDATE merchant SET longest_duration_us = 1"),
+    "a change of a booking told twice": (
+        "INV-25",
+        """INSERT INTO event SELECT merchant_no, event_no + 900, at_us, kind, actor, booking_no, revision, status,
+           slot_no, spot_no, slot FROM event WHERE booking_no = 2""",
     ),
 }
 
@@ -160,22 +139,22 @@ class Audits(OnALedger):
         backend.corrupt(statement)
         found = store.audit()
         assert [finding for finding in found if finding.rule.startswith(rule)], found
+        assert {finding.rule for finding in found} <= set(store.audit_rules)
         assert all("merchant m1" in finding.where and finding.what for finding in found)
         assert day.incidents == []
 
-    @pytest.mark.parametrize(
-        ("rule", "statement"),
-        [
-            pytest.param(rule, statement, id=name, marks=pytest.mark.xfail(strict=True, reason=reason))
-            for name, (rule, statement, reason) in PLANTED_AND_NOT_FOUND.items()
-        ],
-    )
-    def test_a_planted_corruption_that_is_not_found_yet(
-        self, backend: Backend, store: Store, day: Shop, rule: str, statement: str
+    def test_a_merchant_gone_from_under_its_claims_is_named_by_its_number(
+        self, backend: Backend, store: Store, day: Shop
     ) -> None:
+        """Nothing else tells: to a recount that starts at the merchants, what is theirs is gone with them."""
         assert day.incidents == []
-        backend.corrupt(statement)
-        assert [finding for finding in store.audit() if finding.rule.startswith(rule)]
+        backend.corrupt("DELETE FROM merchant")
+        assert {finding.where.split(", slot")[0] for finding in store.audit()} == {"merchant number 1, which is gone"}
+        backend.corrupt("DELETE FROM spot")
+        assert {finding.rule for finding in store.audit()} >= {
+            "INV-3: every active lease holds its spot",
+            "INV-3: every booking holds its spot",
+        }
 
     def test_one_merchants_trouble_is_not_anothers(self, backend: Backend, store: Store, day: Shop) -> None:
         day.offer(ANN, PLAIN, merchant_id="m2")

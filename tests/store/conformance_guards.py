@@ -48,6 +48,8 @@ UNLAWFUL = {
     "INV-1: a spot above the capacity": copy("spot", spot_no="4", holder_no="99"),
     "INV-1: a spot far above the capacity": copy("spot", spot_no="2000000000", holder_no="99"),
     "INV-1: a spot number taken already": copy("spot", spot_no="1", holder_no="99"),
+    "INV-1: a spot renumbered above the capacity": "UPDATE spot SET spot_no = 4 WHERE spot_no = 2",
+    "INV-1: a spot that changes its number": "UPDATE spot SET spot_no = 3 WHERE spot_no = 2",
     "INV-1: a spot number below the first": copy("spot", spot_no="0", holder_no="99"),
     "INV-3: a spot that is busy for nobody": copy("spot", spot_no="3", holder_no="0"),
     "INV-3: a spot that somebody holds until never": copy("spot", spot_no="3", busy_until_us="0"),
@@ -78,16 +80,6 @@ UNLAWFUL = {
     "a secret that can be guessed": "UPDATE booking SET secret = substr(secret, 1, 8)",
 }
 
-ONLY_INSERTS = "the capacity guards INSERT only; DESIGN 3 speaks of the insert, INV-4 of any SQL that breaks INV-1"
-ACCEPTED = {
-    "INV-1: a spot renumbered above the capacity": "UPDATE spot SET spot_no = 4 WHERE spot_no = 2",
-    "INV-1: a row of a lowered slot made busy again": """
-        UPDATE slot SET spots_elsewhere = 2;
-        UPDATE spot SET busy_until_us = 0, holder_no = 0 WHERE spot_no = 2;
-        UPDATE spot SET busy_until_us = 4102444800000000, holder_no = 99 WHERE spot_no = 2
-    """,
-}
-
 
 class DefendsItself(OnALedger):
     @pytest.fixture
@@ -112,10 +104,18 @@ class DefendsItself(OnALedger):
         assert not busy.refuses(statement)
         assert everything(busy) != before
 
-    @pytest.mark.xfail(strict=True, reason=ONLY_INSERTS)
-    @pytest.mark.parametrize("statement", ACCEPTED.values(), ids=ACCEPTED)
-    def test_unlawful_sql_that_is_not_refused_yet(self, busy: Backend, statement: str) -> None:
-        assert busy.refuses(statement)
+    def test_a_row_of_a_lowered_slot_made_busy_again_by_hand_is_found_by_the_recount(
+        self, busy: Backend, store: Store
+    ) -> None:
+        """The one sale above the capacity that the database itself lets pass, on purpose: whatever its number, a row
+        may be taken again while the busy ones are fewer than the capacity (DESIGN 3). To refuse it, a trigger would
+        count the slot's rows anew for each row of a batch, up to 10,000 of them, and would meet lawful batches half
+        written. The batch counts once, its writes are conditional on that, and the recount finds what others do."""
+        made_busy = "UPDATE spot SET busy_until_us = {until}, holder_no = {holder} WHERE spot_no = 2"
+        assert not busy.refuses("UPDATE slot SET spots_elsewhere = 2")
+        assert not busy.refuses(made_busy.format(until=0, holder=0))
+        assert not busy.refuses(made_busy.format(until=4102444800000000, holder=99))
+        assert "INV-1: no more live claims than spots" in {finding.rule for finding in store.audit()}
 
     def test_a_slot_may_be_lowered_under_its_claims_and_takes_no_more(self, busy: Backend, shop: Shop) -> None:
         """Nothing is revoked, nothing new is granted (INV-1)."""

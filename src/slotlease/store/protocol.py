@@ -127,6 +127,10 @@ class Ledger(Protocol):
         one on), by merchant and number; with `merchant_id` only that merchant's. Within a merchant none is ever
         inserted before one that was read."""
 
+    @property
+    def audit_rules(self) -> Sequence[str]:
+        """What `audit` recounts: the rule of every finding that there could be."""
+
     def audit(self) -> Sequence[Finding]:
         """Recounts every spot, staff and room from the tables (INV-1 to INV-5): what is wrong, or nothing."""
 

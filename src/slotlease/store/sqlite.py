@@ -31,7 +31,7 @@ from slotlease.store.protocol import (
     StoreUnavailable,
 )
 from slotlease.store.rows import Params, Row
-from slotlease.store.sqlite_file import claim_for_server, connect, faults, migrate
+from slotlease.store.sqlite_file import claim_for_server, connect, damage_of, faults, migrate
 
 
 class SqliteStore:
@@ -129,9 +129,19 @@ class SqliteStore:
         with self._read() as (query, _):
             return outbox.read(query, after, merchant_id, limit)
 
+    @property
+    def audit_rules(self) -> Sequence[str]:
+        return (audit.FILE_IS_WHOLE, *audit.RULES)
+
     def audit(self) -> Sequence[Finding]:
         with self._read() as (query, now_us):
-            return audit.findings(query, now_us)
+            damage = [Finding(audit.FILE_IS_WHOLE, str(self._path), what) for what in damage_of(query)]
+            try:
+                return [*damage, *audit.findings(query, now_us)]
+            except apsw.CorruptError:
+                if damage:
+                    return damage
+                raise
 
     # --- imports -------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import IO
 
 import apsw
 
+from slotlease.store.prefetch import Query
 from slotlease.store.protocol import (
     CommitUnknown,
     RowRefused,
@@ -81,6 +82,11 @@ def _configure(connection: apsw.Connection) -> None:
             raise StoreRefused(message)
 
 
+def damage_of(query: Query) -> list[str]:
+    """What is wrong with the file's pages, at most a few of it. Reads all of them."""
+    return [str(line) for (line,) in query("PRAGMA quick_check(10)", {}) if line != "ok"]
+
+
 def _wait_for_turn(steps: int) -> bool:
     """SQLite's own waiting backs off to 100 ms and is unfair; a writer here is done in a few milliseconds."""
     if steps >= BUSY_STEPS_MAX:
@@ -89,13 +95,20 @@ def _wait_for_turn(steps: int) -> bool:
     return True
 
 
+_ROW_REFUSED = (
+    *(apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError, apsw.RangeError),
+    # Of the binding: a number past 64 bits, a text that is no Unicode.
+    *(OverflowError, UnicodeEncodeError),
+)
+
+
 @contextmanager
 def faults(*, committing: bool = False) -> Iterator[None]:
     """SQLite's errors as faults of the store. A commit that fails for another reason than a busy file may still
     have reached the disk, so its outcome is unknown (DESIGN 2)."""
     try:
         yield
-    except (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError, apsw.RangeError) as error:
+    except _ROW_REFUSED as error:
         raise RowRefused(type(error).__name__) from error
     except apsw.BusyError as error:
         message = "another program held the ledger for too long"
