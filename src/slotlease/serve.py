@@ -20,7 +20,9 @@ from slotlease.config import Settings
 from slotlease.desk.batch import unwrap
 from slotlease.desk.desk import Desk
 from slotlease.desk.fault import Unavailable
-from slotlease.desk.sweep_leases import SweepLeases, sweep
+from slotlease.desk.operation import Operation
+from slotlease.desk.purge_leases import purge
+from slotlease.desk.sweep_leases import sweep
 from slotlease.desk.tally import LiveLeases, Tally
 from slotlease.domain.lease import LeaseTerms
 from slotlease.domain.opaque_id import SECRET_BYTES
@@ -39,6 +41,9 @@ from slotlease.wire.bridge import AskDesk
 INCIDENT_BYTES = 6
 LEAST_GRACE_S = 0.5
 """What even a server without grace takes to hand out answers that are there already."""
+
+PURGE_INTERVAL_S = 3600.0
+"""Leases are kept 30 days after they ended, so nobody minds an hour more; a purge reads every lease's row."""
 
 ON_THEIR_WAY_S = 0.2
 """Longer than a call takes from its caller to us."""
@@ -67,6 +72,8 @@ def run(settings: Settings, announce: Callable[[Serving], None]) -> None:
     with _metrics_page(settings, metrics) as metrics_address:
         report = reporter(new_incident, metrics.incidents.inc)
         store = open_store(settings.store, serve=True)
+        if store.schema.before != store.schema.now:
+            _log.info("schema brought up to date", before=store.schema.before, now=store.schema.now)
         desk = Desk(
             store,
             Rules(store.fingerprint_key, lease_terms(settings)),
@@ -261,8 +268,9 @@ async def _within(seconds: float, work: Callable[[], None]) -> bool:
 
 
 class Sweeper:
-    """Marks lapsed leases every so often, through the desk like any other request. Tidies only: no answer depends on
-    it, so a round that fails is left to the next one. An interval of 0 keeps it off."""
+    """Marks lapsed leases every so often, and deletes those that ended long ago, through the desk like any other
+    request. Tidies only: no answer depends on it, so a round that fails is left to the next one. An interval of 0
+    keeps it off."""
 
     def __init__(self, store: Store, desk: Desk, interval_s: float, report: Report) -> None:
         self._store = store
@@ -285,19 +293,24 @@ class Sweeper:
             self._thread.join()
 
     def _work(self) -> None:
+        purged_at_s: float | None = None
         while not self._stopping.wait(self._interval_s):
+            deleted = 0
             try:
                 buried = sweep(self._store, self._ask)
+                if purged_at_s is None or time.monotonic() - purged_at_s >= PURGE_INTERVAL_S:
+                    deleted = purge(self._store, self._ask)
+                    purged_at_s = time.monotonic()
             except (Unavailable, StoreUnavailable) as error:
                 if not self._stopping.is_set():
                     _log.warning("sweep put off", **told_of(error))
             except Exception as error:  # noqa: BLE001 - a mistake here must not end the sweeping for good
                 self._report(error)
             else:
-                if buried:
-                    _log.info("swept", leases=buried)
+                if buried or deleted:
+                    _log.info("swept", expired=buried, deleted=deleted)
 
-    def _ask(self, operation: SweepLeases) -> int:
+    def _ask(self, operation: Operation[int]) -> int:
         answered = threading.Event()
         ticket = self._desk.submit(operation, deadline_s=None, notify=lambda _tickets: answered.set())
         answered.wait()

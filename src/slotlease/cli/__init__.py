@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from slotlease import __version__
-from slotlease.cli import booking, config, demo, doctor, inventory, lease, serve
+from slotlease.cli import booking, config, demo, doctor, events, inventory, lease, migrate, serve, slot, sweep
 from slotlease.cli.ledger import CommandFailed
 from slotlease.desk.fault import Broken, DeskFault
 from slotlease.inventory.feed import FeedRefused
@@ -34,7 +34,11 @@ app.command()(demo.demo)
 app.add_typer(inventory.commands, name="inventory")
 app.add_typer(lease.commands, name="lease")
 app.add_typer(booking.commands, name="booking")
+app.add_typer(slot.commands, name="slot")
+app.command()(events.events)
+app.command()(sweep.sweep)
 app.command()(doctor.doctor)
+app.command()(migrate.migrate)
 app.command()(config.config)
 
 

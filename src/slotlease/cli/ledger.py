@@ -57,9 +57,10 @@ def settings_from(file: Path | None, **flags: object) -> Settings:
 
 
 @contextmanager
-def open_ledger(settings: Settings, *, create: bool = False) -> Iterator[Store]:
-    """The ledger, beside whatever server serves it. Raises StoreRefused, StoreUnavailable."""
-    store = open_store(settings.store, create=create)
+def open_ledger(settings: Settings, *, create: bool = False, serve: bool = False) -> Iterator[Store]:
+    """The ledger, beside whatever server serves it, or with `serve` where none does. Raises StoreRefused,
+    StoreUnavailable."""
+    store = open_store(settings.store, create=create, serve=serve)
     try:
         yield store
     finally:

@@ -54,7 +54,8 @@ def serve(
     ] = None,
     batch_max: Annotated[str | None, _option("N", "Requests that share one commit, at most.", "256")] = None,
     sweep_interval: Annotated[
-        str | None, _option(_DURATION, "How often lapsed leases are marked; 0: never. No answer depends on it.", "1m")
+        str | None,
+        _option(_DURATION, "How often lapsed leases are marked (hourly: old ones deleted); 0: never.", "1m"),
     ] = None,
     drain: Annotated[
         str | None, _option(_DURATION, "When stopping: how long to say NOT_SERVING and still answer.", "0s")

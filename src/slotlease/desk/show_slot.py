@@ -10,7 +10,7 @@ from slotlease.domain.booking import Booking
 from slotlease.domain.facts import Facts, Wanted
 from slotlease.domain.failure import InvalidArgument
 from slotlease.domain.lease import Lease
-from slotlease.domain.policy import reasons_not_bookable
+from slotlease.domain.policy import Closed, reasons_not_bookable
 from slotlease.domain.slot import AskedSlot, Slot
 from slotlease.domain.spot import FOREVER_US, Occupancy, Spot
 from slotlease.domain.view import Offer, View
@@ -28,13 +28,15 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class SlotShown:
-    """`closed_because` holds every policy that forbids a booking now. `claims` are the live ones by spot, at most
-    CLAIMS_MAX; `busy` counts them all."""
+    """As it stands at `now_us`. `closed_because` holds every policy that forbids a booking now. `claims` are the live
+    ones by spot, at most CLAIMS_MAX; `busy` counts them all."""
+
+    now_us: int
 
     offer: Offer
     count_available: int
     busy: int
-    closed_because: tuple[str, ...]
+    closed_because: tuple[Closed, ...]
     claims: tuple[Lease | Booking, ...]
     taken: tuple[Taken, ...]
 
@@ -59,10 +61,11 @@ class ShowSlot(Operation[SlotShown | InvalidArgument]):
             return offer
         slot = offer.slot
         return SlotShown(
+            view.now_us,
             offer,
             view.count_available(offer),
             view.occupancy(slot).busy,
-            tuple(reason.description for reason in reasons_not_bookable(slot, offer.service, view.now_us)),
+            tuple(reasons_not_bookable(slot, offer.service, view.now_us)),
             _claims(view, view.spots_busy(slot.key)),
             tuple(_taken(view, slot, rival) for rival in view.rivals(slot) if rival.busy),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 
 from slotlease.domain.event import Actor
 from slotlease.domain.failure import BookingFailure, Cause
@@ -20,31 +21,54 @@ class Rules:
     lease_terms: LeaseTerms = field(default_factory=LeaseTerms)
 
 
+class Closed(Enum):
+    """A policy that forbids a new claim."""
+
+    BY_FEED = "CLOSED_BY_FEED"
+    BY_OPERATOR = "CLOSED_BY_OPERATOR"
+    OVER = "OVER"
+    BEGUN = "BEGUN"
+    NOT_YET = "NOT_BOOKABLE_YET"
+    LEAD_TIME = "LEAD_TIME_PASSED"
+
+
+_TOLD = {
+    # Who closed it is the merchant's matter and not the caller's.
+    Closed.BY_FEED: "the slot is closed for booking",
+    Closed.BY_OPERATOR: "the slot is closed for booking",
+    Closed.OVER: "the slot is over",
+    Closed.BEGUN: "the slot has begun",
+    Closed.NOT_YET: "the slot cannot be booked yet",
+    Closed.LEAD_TIME: "the slot can no longer be booked: its lead time has passed",
+}
+
+
 def why_not_bookable(slot: Slot, service: Service, now_us: int, actor: Actor = Actor.USER) -> BookingFailure | None:
     """The policy that forbids a new claim on the slot at this instant, or None.
 
     Source: services feed `rules.min_advance_booking`, availability feed `scheduling_rule_overrides`.
     """
-    return next(reasons_not_bookable(slot, service, now_us, actor), None)
+    reason = next(reasons_not_bookable(slot, service, now_us, actor), None)
+    return None if reason is None else BookingFailure(Cause.SLOT_UNAVAILABLE, _TOLD[reason])
 
 
-def reasons_not_bookable(
-    slot: Slot, service: Service, now_us: int, actor: Actor = Actor.USER
-) -> Iterator[BookingFailure]:
+def reasons_not_bookable(slot: Slot, service: Service, now_us: int, actor: Actor = Actor.USER) -> Iterator[Closed]:
     """Every policy that forbids it, the first to be told first. Lead times bind the user and not the merchant, who
     may also seat somebody in a slot that has begun; what is closed is closed to both."""
-    if slot.closed or slot.closed_by_operator:
-        yield _unavailable("the slot is closed for booking")
+    if slot.closed:
+        yield Closed.BY_FEED
+    if slot.closed_by_operator:
+        yield Closed.BY_OPERATOR
     if actor is Actor.MERCHANT:
         if now_us >= slot.end_us:
-            yield _unavailable("the slot is over")
+            yield Closed.OVER
         return
     if now_us >= slot.start_us:
-        yield _unavailable("the slot has begun")
+        yield Closed.BEGUN
     if slot.first_bookable_us is not None and now_us < slot.first_bookable_us:
-        yield _unavailable("the slot cannot be booked yet")
+        yield Closed.NOT_YET
     if now_us > last_bookable_us(slot, service):
-        yield _unavailable("the slot can no longer be booked: its lead time has passed")
+        yield Closed.LEAD_TIME
 
 
 def last_bookable_us(slot: Slot, service: Service) -> int:
@@ -62,7 +86,3 @@ def cancel_by_us(slot: Slot, service: Service) -> int:
     if slot.last_online_cancellable_us is not None:
         return slot.last_online_cancellable_us
     return slot.start_us - (service.min_advance_online_canceling_s or 0) * SECOND_US
-
-
-def _unavailable(description: str) -> BookingFailure:
-    return BookingFailure(Cause.SLOT_UNAVAILABLE, description)

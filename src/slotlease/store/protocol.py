@@ -47,6 +47,10 @@ class StoreRefused(StoreFault):
     """The store cannot be opened or used at all; the text says what is wrong, where, and what to do next."""
 
 
+class StoreOutdated(StoreRefused):
+    """The ledger's schema is older than the program: a server, or the operator, brings it up to date."""
+
+
 class Transaction(Protocol):
     """A batch at work. `facts.now_us` was read after the locks were granted, so no wait can make it stale."""
 
@@ -73,6 +77,14 @@ class Snapshot(Protocol):
     def facts(self) -> Facts: ...
 
     def load(self, wanted: Wanted) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaVersions:
+    """The number of the last script applied to the ledger, before it was opened (0: a new ledger) and now."""
+
+    before: int
+    now: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +198,10 @@ class Store(Ledger, Inventory, Protocol):
     @property
     def fingerprint_key(self) -> bytes:
         """32 random bytes made with the ledger: the key of request fingerprints."""
+
+    @property
+    def schema(self) -> SchemaVersions:
+        """What opening the ledger did to its schema."""
 
     def transact(self, wanted: Wanted) -> AbstractContextManager[Transaction]:
         """Begins a write: locks the merchants that `wanted` names, in number order, reads the clock, loads.

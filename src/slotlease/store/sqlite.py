@@ -49,7 +49,8 @@ class SqliteStore:
         self._claim = claim_for_server(self._path) if serve else None
         try:
             self._writer: apsw.Connection | None = connect(self._path, create=create)
-            migrate(self._writer, self._path, clock(), os.urandom(32))  # noqa: TID251 - the ledger's key is made here, once
+            key = os.urandom(32)  # noqa: TID251 - the ledger's key is made here, once
+            self.schema = migrate(self._writer, self._path, clock(), key, older_too=serve)
             ((self.fingerprint_key,),) = _query_on(self._writer)(statements.FINGERPRINT_KEY, {})
         except BaseException:
             self.close()

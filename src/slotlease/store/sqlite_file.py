@@ -18,7 +18,9 @@ from slotlease.store.prefetch import Query
 from slotlease.store.protocol import (
     CommitUnknown,
     RowRefused,
+    SchemaVersions,
     StoreFault,
+    StoreOutdated,
     StoreRefused,
     StoreUnavailable,
 )
@@ -131,30 +133,39 @@ def migrations() -> list[tuple[int, str]]:
     return sorted((int(match[1]), item.read_text("utf-8")) for match, item in found if match is not None)
 
 
-def migrate(connection: apsw.Connection, path: Path, clock_us: int, key: bytes) -> None:
-    """Brings the schema up to date; `key` becomes the fingerprint key of a new ledger. Each script is one
-    transaction, so a migration that is killed goes on where it stopped. Raises StoreRefused."""
+def migrate(connection: apsw.Connection, path: Path, clock_us: int, key: bytes, *, older_too: bool) -> SchemaVersions:
+    """Brings the schema of a new ledger up to date, and with `older_too` that of any; `key` becomes the fingerprint
+    key of a new ledger. One transaction: killed or refused, it leaves what was there. Raises StoreRefused, and
+    StoreOutdated where it would have to change a ledger that a server of an older version may be serving."""
     scripts = migrations()
     newest = scripts[-1][0]
-    if _schema_version(connection, path) == newest:
-        return
+    version = _schema_version(connection, path)
+    if version == newest:
+        return SchemaVersions(newest, newest)
     with faults():
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, at_us INTEGER NOT NULL) STRICT"
-        )
-    for number, script in scripts:
-        with faults():
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                if _schema_version(connection, path) < number:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            version = _schema_version(connection, path)
+            if 0 < version < newest and not older_too:
+                message = (
+                    f"the ledger at {path} has schema {version}, older than the {newest} of this program: stop an older"
+                    " server that still serves it, then run `slotlease migrate` (or start this server, which does it)"
+                )
+                raise StoreOutdated(message)
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, at_us INTEGER NOT NULL) STRICT"
+            )
+            for number, script in scripts:
+                if number > version:
                     connection.execute(script)
                     connection.execute("INSERT INTO migration (number, at_us) VALUES (?, ?)", (number, clock_us))
-                    if number == 1:
-                        connection.execute("INSERT INTO ledger (fingerprint_key) VALUES (?)", (key,))
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+            if version == 0:
+                connection.execute("INSERT INTO ledger (fingerprint_key) VALUES (?)", (key,))
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+    return SchemaVersions(version, newest)
 
 
 def _schema_version(connection: apsw.Connection, path: Path) -> int:
