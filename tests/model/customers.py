@@ -11,6 +11,7 @@ from itertools import count
 from typing import Protocol, TypeVar
 
 from slotlease.desk.batch_availability_lookup import BatchAvailabilityLookup
+from slotlease.desk.book_lease import BookLease
 from slotlease.desk.check_availability import CheckAvailability
 from slotlease.desk.create_booking import CreateBooking
 from slotlease.desk.create_lease import CreateLease
@@ -18,7 +19,7 @@ from slotlease.desk.get_booking_status import GetBookingStatus
 from slotlease.desk.list_bookings import ListBookings
 from slotlease.desk.release_lease import ReleaseLease
 from slotlease.desk.update_booking import UpdateBooking
-from slotlease.domain.booking import BookingStatus, PaymentInformation, PrepaymentStatus, user_key
+from slotlease.domain.booking import BookingStatus, PaymentInformation, PrepaymentStatus, UserInformation, user_key
 from slotlease.domain.slot import AskedSlot, Resources
 from tests.model.corners import Corner
 from tests.model.told import BookingTold, LeaseTold, ReadRequest, Request, Told, WriteRequest
@@ -58,7 +59,7 @@ class Customers:
         if isinstance(told, LeaseTold) and told not in self.leases:
             self.leases.append(told)
         elif isinstance(told, BookingTold) and not (
-            isinstance(request, CreateBooking) and told.booking_id in self.bookings
+            isinstance(request, CreateBooking | BookLease) and told.booking_id in self.bookings
         ):
             self.bookings[told.booking_id] = told
 
@@ -66,7 +67,7 @@ class Customers:
         """The same request delivered once more: what the server draws for itself it draws anew."""
         if isinstance(request, CreateLease):
             return replace(request, secret=self._secret())
-        return replace(request, secret=self._secret()) if isinstance(request, CreateBooking) else request
+        return replace(request, secret=self._secret()) if isinstance(request, CreateBooking | BookLease) else request
 
     # --- what they ask: fresh --------------------------------------------------------------------------------
 
@@ -97,6 +98,13 @@ class Customers:
         for lease in self.leases[-3:]:
             lease_ids += [lease.lease_id, lease.lease_id[:-2] + "ff", "b" + lease.lease_id[1:]]
         return self._booking(pick, self.some_slot(pick), pick(lease_ids))
+
+    def booking_as_in_version_0(self, pick: Pick) -> BookLease:
+        """By a lease and nothing else, and by somebody without an id. Asked for again as often as not."""
+        name = pick(USERS)
+        lease_id = pick([*(lease.lease_id for lease in self.leases[-4:] * 3), "l9-9-" + "0" * 32])
+        contact = UserInformation("", name, "Lovelace", "+41 44 000 00 00", f"{name}@example.com")
+        return BookLease(lease_id, f"contact {name}", contact, pick((None, None, PAYMENT)), False, self._secret())
 
     def direct_booking(self, pick: Pick) -> CreateBooking:
         return self._booking(pick, self.some_slot(pick), "")
@@ -193,7 +201,12 @@ class Customers:
         """Whatever may be asked that changes something, as far as there is anything to ask it of."""
         ways: list[Callable[[Pick], WriteRequest]] = [self.direct_booking]
         ways += [self.lease_with_used_token] * bool(self.leases_asked)
-        ways += [*[self.booking_from_lease] * 4, self.release, self.booking_from_strange_lease] * bool(self.leases)
+        ways += [
+            *[self.booking_from_lease] * 4,
+            self.booking_as_in_version_0,
+            self.release,
+            self.booking_from_strange_lease,
+        ] * bool(self.leases)
         ways += [self.booking_again, self.booking_with_used_token] * bool(self.bookings_asked)
         ways += [*[self.cancel] * 3, *[self.move] * 3, self.move_onto_itself, self.change_party] * bool(self.bookings)
         timed = [self.lease] * 4 + [self.lease_again] * bool(self.leases_asked)

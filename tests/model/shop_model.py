@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from slotlease.desk.batch_availability_lookup import BatchAvailabilityLookup
+from slotlease.desk.book_lease import BookLease
 from slotlease.desk.check_availability import CheckAvailability
 from slotlease.desk.create_booking import CreateBooking
 from slotlease.desk.create_lease import CreateLease
@@ -125,6 +126,8 @@ class ShopModel:
                 return self._create_lease(request, now_us, drawn_id)
             case CreateBooking():
                 return self._create_booking(request, now_us, drawn_id)
+            case BookLease():
+                return self._book_lease(request, now_us, drawn_id)
             case UpdateBooking():
                 return self._update_booking(request, now_us)
             case ReleaseLease():
@@ -282,6 +285,25 @@ class ShopModel:
         )
         self._booking_of_token[token] = told.booking_id
         return told
+
+    def _book_lease(self, request: BookLease, now_us: int, drawn_id: str) -> Told:
+        """As version 0 books: the lease is the token, and to whoever asks wrongly it is used up (DESIGN 5)."""
+        lease = self.leases.get(request.lease_id)
+        if lease is None:
+            return LEASE_EXPIRED
+        booking = CreateBooking(
+            slot=lease.told.slot,
+            lease_id=request.lease_id,
+            user_key=request.user_key,
+            user=request.user,
+            payment=request.payment,
+            asks_to_charge=False,
+            additional_request="",
+            idempotency_token=f"the lease {request.lease_id}",
+            secret=request.secret,
+        )
+        told = self._create_booking(booking, now_us, drawn_id)
+        return LEASE_EXPIRED if told == TOKEN_REUSED else told
 
     def _why_not(self, request: CreateBooking, now_us: int) -> Refused | None:
         place = self._find(request.slot)

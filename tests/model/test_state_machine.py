@@ -21,7 +21,8 @@ from tests.model.corners import CORNERS
 from tests.model.customers import Customers, Pick
 from tests.model.effort import EFFORT, FOLDERS, TIMEOUT_S
 from tests.model.told import Request, Told
-from tests.model.watched_shop import WatchedShop
+from tests.model.watched_shop import LedgerShop, WatchedShop
+from tests.model.wire_shop import WireShop
 from tests.support import DAY_US, MINUTE_US
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ class ShopMachine(RuleBasedStateMachine):
     """The rules that both machines share."""
 
     asks_ledger: ClassVar[bool]
+    kind: ClassVar[type[LedgerShop]] = LedgerShop
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +54,9 @@ class ShopMachine(RuleBasedStateMachine):
 
     @initialize(corner=st.sampled_from(list(CORNERS)))
     def opens(self, corner: str) -> None:
-        self.watched = WatchedShop(Path(self.folder.name), CORNERS[corner], asks_ledger=self.asks_ledger)
+        self.watched = WatchedShop(
+            Path(self.folder.name), CORNERS[corner], asks_ledger=self.asks_ledger, kind=self.kind
+        )
         self.customers = Customers(CORNERS[corner])
 
     def teardown(self) -> None:
@@ -61,6 +65,10 @@ class ShopMachine(RuleBasedStateMachine):
         self.folder.cleanup()
 
     def tell(self, *requests: Request) -> None:
+        said = [said for request in requests if (said := self.watched.shop.said(request)) is not None]
+        if not said:
+            return
+        requests = tuple(said)
         answers: list[Told] = self.watched.tell(*requests)
         for request, told in zip(requests, answers, strict=True):
             self.customers.heard(request, told)
@@ -104,6 +112,11 @@ class ShopMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def book_a_strange_lease(self, data: st.DataObject) -> None:
         self.tell(self.customers.booking_from_strange_lease(picking(data)))
+
+    @precondition(lambda self: self.customers.leases)
+    @rule(data=st.data())
+    def book_as_in_version_0(self, data: st.DataObject) -> None:
+        self.tell(self.customers.booking_as_in_version_0(picking(data)))
 
     @rule(data=st.data())
     def book_directly(self, data: st.DataObject) -> None:
@@ -235,6 +248,14 @@ class SkewedMachine(ShopMachine):
         self.watched.check()
 
 
+class ForwardWireMachine(ForwardMachine):
+    kind = WireShop
+
+
+class SkewedWireMachine(SkewedMachine):
+    kind = WireShop
+
+
 def machine_settings(examples: int) -> settings:
     return settings(
         max_examples=examples * EFFORT,
@@ -252,3 +273,11 @@ def test_whatever_is_asked_is_answered_as_the_model_says_and_the_ledger_keeps_it
 
 def test_nothing_is_sold_twice_though_the_clock_steps_back() -> None:
     run_state_machine_as_test(SkewedMachine, settings=machine_settings(100))
+
+
+def test_whatever_is_asked_through_a_socket_is_answered_as_the_model_says() -> None:
+    run_state_machine_as_test(ForwardWireMachine, settings=machine_settings(25))
+
+
+def test_nothing_is_sold_twice_through_a_socket_though_the_clock_steps_back() -> None:
+    run_state_machine_as_test(SkewedWireMachine, settings=machine_settings(25))

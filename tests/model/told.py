@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from slotlease.desk.batch_availability_lookup import BatchAvailabilityLookup
+from slotlease.desk.book_lease import BookLease
 from slotlease.desk.check_availability import Availability, CheckAvailability
 from slotlease.desk.create_booking import CreateBooking
 from slotlease.desk.create_lease import CreateLease
@@ -23,7 +24,7 @@ from slotlease.domain.failure import BookingFailure, InvalidArgument, NotFound
 from slotlease.domain.lease import Lease
 from slotlease.domain.slot import AskedSlot
 
-WriteRequest: TypeAlias = CreateLease | CreateBooking | UpdateBooking | ReleaseLease
+WriteRequest: TypeAlias = CreateLease | CreateBooking | BookLease | UpdateBooking | ReleaseLease
 ReadRequest: TypeAlias = GetBookingStatus | ListBookings | CheckAvailability | BatchAvailabilityLookup
 Request: TypeAlias = WriteRequest | ReadRequest
 
@@ -83,7 +84,7 @@ def told_by_desk(request: Request, answer: object) -> Told:
         case Lease():
             return LeaseTold(answer.lease_id, answer.slot, answer.client_reference, answer.expires_us)
         case Booking():
-            return _booking_told(answer, created=isinstance(request, CreateBooking))
+            return _booking_told(answer, created=isinstance(request, CreateBooking | BookLease))
         case Availability() if isinstance(request, CheckAvailability) and answer.slot == request.slot:
             return answer.count_available
         case tuple() if isinstance(request, ListBookings):

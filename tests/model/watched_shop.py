@@ -40,6 +40,18 @@ class LedgerShop:
         assert self.shop.incidents == [], f"told {requests}"
         return answers
 
+    def said(self, request: Request) -> Request | None:
+        """The request as it can be asked here; None where it cannot."""
+        return request
+
+    def told(self, *requests: Request) -> list[Told]:
+        answers = self.ask(*requests)
+        return [told_by_desk(request, answer) for request, answer in zip(requests, answers, strict=True)]
+
+    def shown(self, _: Request, expected: Told) -> object:
+        """As much of the answer as is told here."""
+        return expected
+
     def sweep(self) -> int:
         return sweep(self.shop.store, self.shop.ask, piece=2)
 
@@ -62,9 +74,9 @@ class WatchedShop:
     """`asks_ledger`: the clock may step back, so the model must learn what became of doubtful leases. Where it is
     False, the model is certain of every answer by itself."""
 
-    def __init__(self, folder: Path, corner: Corner, *, asks_ledger: bool) -> None:
+    def __init__(self, folder: Path, corner: Corner, *, asks_ledger: bool, kind: type[LedgerShop] = LedgerShop) -> None:
         self.clock = HandClock()
-        self.shop = LedgerShop(folder, self.clock)
+        self.shop = kind(folder, self.clock)
         self.shop.open_for_business(corner)
         self.model = ShopModel()
         for merchant_id, service in corner.services:
@@ -77,10 +89,9 @@ class WatchedShop:
 
     def tell(self, *requests: Request) -> list[Told]:
         """Asks the shop all of it in one batch, compares each answer with the model's, and checks the ledger."""
-        answers = self.shop.ask(*requests)
-        answered = [told_by_desk(request, answer) for request, answer in zip(requests, answers, strict=True)]
+        answered = self.shop.told(*requests)
         for request, told in zip(requests, answered, strict=True):
-            expected = self.model.expect(request, self.clock.now_us, drawn_id(told))
+            expected = self.shop.shown(request, self.model.expect(request, self.clock.now_us, drawn_id(told)))
             assert told == expected, (
                 f"at {self.clock.now_us}, one of {len(requests)}: {request}\n {told=}\n {expected=}"
             )
