@@ -13,6 +13,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 DEMO_STORE ?= sqlite:///.demo/slotlease.db
 GRPC ?= 127.0.0.1:50051
 
+# `make mutants` tries so many at a time.
+MUTANTS_AT_ONCE ?= 2
+
 # The only part that is not in a lock file, since it makes them.
 UV := build/uv/bin/uv
 UV_VERSION := 0.13.9
@@ -44,6 +47,10 @@ lint: env-dev ## every check but the tests
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python proto/generate.py --check
 
+.PHONY: mutants
+mutants: env-dev ## spoil the rules and the desk in one place at a time: their tests must notice (half an hour)
+	nice $(BIN)/mutmut run --max-children $(MUTANTS_AT_ONCE)
+
 .PHONY: cover
 cover: env-dev ## the tests, and which lines and branches they never take
 	$(BIN)/python -m pytest --cov $(TESTS)
@@ -71,7 +78,7 @@ lock: $(UV) ## make both lock files anew after a change in pyproject.toml (UPGRA
 
 .PHONY: clean
 clean: ## remove everything that make made, the demo's database too
-	rm -rf $(VENV) build dist .demo .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist mutants .demo .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests proto -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Both lock files hold the same versions of what they share, so one environment serves for both: the second install only

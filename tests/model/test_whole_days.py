@@ -9,17 +9,19 @@ import pytest
 from tests.model.corners import CORNERS, Corner
 from tests.model.day import Day
 from tests.model.effort import EFFORT, TIMEOUT_S, passing_folder
-from tests.model.watched_shop import WatchedShop
+from tests.model.watched_shop import LedgerShop, WatchedShop
+from tests.model.wire_shop import WireShop
 
 SEEDS = range(6 * EFFORT)
+SEEDS_BY_WIRE = range(2 * EFFORT)
 BATCHES = 70
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 
 
-def spend(corner: Corner, seed: int, *, back: bool) -> None:
+def spend(corner: Corner, seed: int, *, back: bool, kind: type[LedgerShop] = LedgerShop) -> None:
     day = Day(corner, seed)
-    with passing_folder() as folder, closing(WatchedShop(folder, corner, asks_ledger=back)) as shop:
+    with passing_folder() as folder, closing(WatchedShop(folder, corner, asks_ledger=back, kind=kind)) as shop:
         try:
             spend_at(shop, day, back=back)
         except AssertionError as wrong:
@@ -33,8 +35,10 @@ def spend_at(shop: WatchedShop, day: Day, *, back: bool) -> None:
         offer = day.new_inventory()
         if offer is not None:
             shop.offer(*offer)
-        requests = day.requests(shop.clock.now_us, together_max=5)
-        day.heard(requests, shop.tell(*requests))
+        asked = map(shop.shop.said, day.requests(shop.clock.now_us, together_max=5))
+        requests = [request for request in asked if request is not None]
+        if requests:
+            day.heard(requests, shop.tell(*requests))
         if number % 20 == 0:
             shop.restart()
         if number % 15 == 0:
@@ -51,3 +55,15 @@ def test_a_day_in_batches_is_answered_as_the_model_says(corner: str) -> None:
 def test_a_day_of_clocks_that_step_back_is_answered_as_the_model_says(corner: str) -> None:
     for seed in SEEDS:
         spend(CORNERS[corner], seed, back=True)
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_a_day_through_a_socket_is_answered_as_the_model_says(corner: str) -> None:
+    for seed in SEEDS_BY_WIRE:
+        spend(CORNERS[corner], seed, back=False, kind=WireShop)
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_a_day_of_clocks_that_step_back_is_answered_through_a_socket_as_the_model_says(corner: str) -> None:
+    for seed in SEEDS_BY_WIRE:
+        spend(CORNERS[corner], seed, back=True, kind=WireShop)
