@@ -144,6 +144,8 @@ class Settings(BaseSettings):
     batch_max: Annotated[int, BeforeValidator(_whole(1, 10_000))] = 256
     spots_total_max: Annotated[int, BeforeValidator(_whole(1, 1_000_000))] = 10_000
     sweep_interval: _Duration = timedelta(minutes=1)
+    probe_interval: _Duration = timedelta(seconds=2)
+    probe_patience: _Duration = timedelta(seconds=10)
     drain: _Duration = timedelta()
     grace: _Duration = timedelta(seconds=20)
     # Off: a second port is opened by whoever wants it, and two servers on one machine would fight over it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import signal
 import sys
@@ -20,6 +21,7 @@ from slotlease.config import Settings
 from slotlease.desk.batch import unwrap
 from slotlease.desk.desk import Desk
 from slotlease.desk.fault import Unavailable
+from slotlease.desk.health_watch import HealthWatch
 from slotlease.desk.operation import Operation
 from slotlease.desk.purge_leases import purge
 from slotlease.desk.sweep_leases import sweep
@@ -150,6 +152,7 @@ class _Server:
         self._desk = desk
         self._report = report
         self._metrics = metrics
+        self._watch: HealthWatch | None = None
         self._sweeper = Sweeper(store, desk, settings.sweep_interval.total_seconds(), report)
 
     async def run(self, announce: Callable[[Serving], None], metrics_address: str) -> None:
@@ -185,11 +188,16 @@ class _Server:
                 transport = GrpcioTransport(handlers, reflection=settings.reflection, limits=_limits(settings))
                 port = transport.bind(settings.grpc)
                 await transport.start()
+                self._metrics.serving.set(1)
+                self._watch = self._health_watch(loop, transport)
+                self._watch.start()
                 self._sweeper.start()
                 host = settings.grpc.rpartition(":")[0]
                 announce(Serving(settings.store, f"{host}:{port}", settings, metrics_address))
                 await asked_to_stop.wait()
                 _log.info("stopping", grace_s=settings.grace.total_seconds())
+                self._watch.stop()
+                self._metrics.serving.set(0)
                 await transport.drain()
                 await asyncio.sleep(settings.drain.total_seconds())
         finally:
@@ -205,6 +213,8 @@ class _Server:
         """
         until_s = time.monotonic() + self._settings.grace.total_seconds()
         self._sweeper.stop()
+        if self._watch is not None:
+            self._watch.stop()
         # Even with no grace, a desk that has nothing to do closes at once.
         finished = await _within(max(LEAST_GRACE_S, until_s - time.monotonic()), self._finish)
         if transport is not None:
@@ -221,6 +231,23 @@ class _Server:
     def _finish(self) -> None:
         self._desk.close()
         self._sweeper.join()
+        if self._watch is not None:
+            self._watch.join()
+
+    def _health_watch(self, loop: asyncio.AbstractEventLoop, transport: GrpcioTransport) -> HealthWatch:
+        async def tell(*, serving: bool) -> None:
+            await transport.tell_health(serving=serving)
+            self._metrics.serving.set(serving)
+            _log.log(logging.INFO if serving else logging.ERROR, "health", serving=serving)
+
+        return HealthWatch(
+            self._store,
+            self._report,
+            interval_s=self._settings.probe_interval.total_seconds(),
+            patience_s=self._settings.probe_patience.total_seconds(),
+            tell=lambda serving: asyncio.run_coroutine_threadsafe(tell(serving=serving), loop),
+            failed=self._metrics.store_probe_failures.inc,
+        )
 
     def _on_stray_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")

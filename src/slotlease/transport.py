@@ -107,9 +107,14 @@ class GrpcioTransport:
         return port
 
     async def start(self) -> None:
-        for service in self._services:
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        await self.tell_health(serving=True)
         await self._server.start()
+
+    async def tell_health(self, *, serving: bool) -> None:
+        """What health answers from now on, for every service and the empty name. One that drains stays NOT_SERVING."""
+        told = health_pb2.HealthCheckResponse
+        for service in (*self._services, health.OVERALL_HEALTH):
+            await self._health.set(service, told.SERVING if serving else told.NOT_SERVING)
 
     async def drain(self) -> None:
         """Says NOT_SERVING to whoever asks, from now on; calls are still answered."""

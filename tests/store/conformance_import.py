@@ -17,6 +17,7 @@ from tests.store.conformance_reads import USES
 from tests.support import DAY_US, HOUR_US, NOON_US, HandClock, Offered, Shop
 
 MORE_USES: dict[str, Callable[[Store], Any]] = {
+    "probe_write": lambda store: store.probe_write(),
     "merchant_names": lambda store: store.merchant_names(),
     "slots_by_start": lambda store: store.slots_by_start(1, after=(0, 0), until_us=NOON_US, limit=1),
     "old_leases": lambda store: store.old_leases(kept_us=0, after=(0, 0), limit=1),

@@ -18,7 +18,7 @@ from slotlease.domain.facts import Facts, Wanted
 from slotlease.domain.failure import BookingFailure, Cause, InvalidArgument, Reason
 from slotlease.domain.lease import Lease
 from slotlease.store.protocol import Store
-from tests.store.backend import Backend, OnALedger, at_once, changes_of
+from tests.store.backend import Backend, OnALedger, at_once, changes_of, everything
 from tests.support import DAY_US, HOUR_US, NOON_US, HandClock, Offered, Shop
 
 ASKED = Offered().asked()
@@ -26,6 +26,23 @@ SAME = "the same"
 
 
 class TakesTurns(OnALedger):
+    def test_a_probe_writes_and_changes_nothing(self, store: Store, backend: Backend, shop: Shop) -> None:
+        shop.offer(Offered())
+        shop.lease(ASKED)
+        before, key = everything(backend), store.fingerprint_key
+        store.probe_write()
+        assert everything(backend) == before
+        assert backend.open(HandClock()).fingerprint_key == key
+
+    def test_a_probe_waits_its_turn_like_any_writer(self, store: Store, beside: Store) -> None:
+        probed = threading.Thread(target=beside.probe_write)
+        with store.transact(Wanted()):
+            probed.start()
+            probed.join(0.05)
+            assert probed.is_alive()
+        probed.join(10)
+        assert not probed.is_alive()
+
     def ask_at_once(self, shop: Shop, beside: Store, operations: Sequence[Operation[Any]]) -> list[Any]:
         """Every other one through the other store."""
         shops = (shop, Shop(beside, shop.clock))

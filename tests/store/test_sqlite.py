@@ -84,6 +84,19 @@ def test_the_settings_hold_on_a_ledger_that_is_opened_again(ledger: Path) -> Non
     store.close()
 
 
+def test_a_probe_reaches_the_file_each_time(ledger: Path) -> None:
+    """SQLite leaves out a write that would change nothing, and with it what the probe is to find out."""
+    reader = apsw.Connection(str(ledger))
+    store = open_store(f"sqlite:///{ledger}")
+    versions = set()
+    for _ in range(3):
+        store.probe_write()
+        versions.add(reader.pragma("data_version"))
+    assert len(versions) == 3
+    store.close()
+    reader.close()
+
+
 def test_sqlite_is_new_enough_to_be_written_by_two_programs() -> None:
     """Before 3.51.3 two connections that write and checkpoint at once can corrupt the file (INV-36)."""
     assert tuple(int(part) for part in apsw.sqlite_lib_version().split(".")) >= (3, 51, 3)

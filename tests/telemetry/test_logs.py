@@ -6,6 +6,8 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import structlog
@@ -90,3 +92,13 @@ def test_people_get_lines_that_people_can_read() -> None:
         structlog.reset_defaults()
     assert "method=CreateLease" in stream.getvalue()
     assert not stream.getvalue().startswith("{")
+
+
+@pytest.mark.usefixtures("log")
+def test_a_log_that_cannot_be_written_stops_nobody() -> None:
+    full = Path("/dev/full").open("w", encoding="utf-8", buffering=1)  # noqa: SIM115 - it cannot be closed well
+    set_up_logs("json", stream=full)
+    structlog.get_logger("test").info("lost")
+    logging.getLogger("a.library").warning("lost too")
+    with suppress(OSError):
+        full.close()

@@ -57,6 +57,12 @@ def serve(
         str | None,
         _option(_DURATION, "How often lapsed leases are marked (hourly: old ones deleted); 0: never.", "1m"),
     ] = None,
+    probe_interval: Annotated[
+        str | None, _option(_DURATION, "How often to try whether the ledger can be written; 0: never.", "2s")
+    ] = None,
+    probe_patience: Annotated[
+        str | None, _option(_DURATION, "How long that may fail before health says NOT_SERVING.", "10s")
+    ] = None,
     drain: Annotated[
         str | None, _option(_DURATION, "When stopping: how long to say NOT_SERVING and still answer.", "0s")
     ] = None,
@@ -90,6 +96,8 @@ def serve(
         connection_age=connection_age,
         batch_max=batch_max,
         sweep_interval=sweep_interval,
+        probe_interval=probe_interval,
+        probe_patience=probe_patience,
         drain=drain,
         grace=grace,
         log_format=log_format,

@@ -210,4 +210,8 @@ class Store(Ledger, Inventory, Protocol):
     def snapshot(self, wanted: Wanted) -> AbstractContextManager[Snapshot]:
         """Begins a read. Whatever was acknowledged before is in it (INV-27). Raises StoreUnavailable."""
 
+    def probe_write(self) -> None:
+        """Waits its turn and commits durably a change that changes nothing. Raises StoreFault where no write would
+        succeed now."""
+
     def close(self) -> None: ...

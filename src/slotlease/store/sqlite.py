@@ -94,6 +94,10 @@ class SqliteStore:
                 finally:
                     connection.execute("ROLLBACK")
 
+    def probe_write(self) -> None:
+        with self._write() as connection:
+            connection.execute(statements.PROBE_WRITE)
+
     # --- operators -----------------------------------------------------------------------------------------------
 
     def leases(self, *, live_only: bool, limit: int, expired_only: bool = False) -> Sequence[Lease]:

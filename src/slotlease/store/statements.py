@@ -37,6 +37,10 @@ def _values(columns: str) -> str:
 
 FINGERPRINT_KEY = "SELECT fingerprint_key FROM ledger"
 
+# A probe must reach the disk. SQLite leaves out writing a row that stays as it is; a number in the file's header, which
+# nobody reads, it writes each time.
+PROBE_WRITE = "PRAGMA user_version = 1"
+
 # --- prefetch ------------------------------------------------------------------------------------------------
 
 MERCHANT_BY_ID = f"SELECT {MERCHANT_COLUMNS} FROM merchant WHERE merchant_id = :merchant_id"

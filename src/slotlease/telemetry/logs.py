@@ -5,11 +5,12 @@ So an exception is told by its type and by where it went through, never by its t
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import Callable
 from traceback import StackSummary, walk_tb
-from typing import TextIO
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import Processor
@@ -40,7 +41,7 @@ def set_up_logs(form: str = "auto", level: str = "info", stream: TextIO | None =
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Lossy(stream))),
     )
     logging.basicConfig(handlers=[_Libraries()], level=max(number, logging.WARNING), force=True)
 
@@ -73,6 +74,21 @@ def told_of(error: BaseException) -> dict[str, object]:
         behind.append(_type_of(cause))
         cause = cause.__cause__ or cause.__context__
     return told | ({"caused_by": behind} if behind else {})
+
+
+class _Lossy:
+    """A stream that may fail: a call that was answered must not end as a fault because the log's disk is full."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 class _Libraries(logging.Handler):
