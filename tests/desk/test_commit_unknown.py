@@ -172,11 +172,33 @@ def test_every_kind_of_request_in_one_lost_batch_happens_once(shop: Shop, tmp_pa
     assert [shop.count_available(one.asked()) for one in (TEN, ELEVEN, TWELVE)] == [0, 1, 1]
 
 
-def test_batch_that_is_halved_after_a_lost_commit_still_knows_the_revisions_first_seen(
+def test_move_is_made_once_when_one_refused_before_it_is_made_in_the_second_try(tmp_path: Path) -> None:
+    """Nobody was told of the first try, so what it refused is judged afresh; what it made is not made again."""
+    shop = open_shop(tmp_path)
+    only = replace(ELEVEN, spots_total=1)
+    shop.offer(TEN, only, TWELVE)
+    blocking = shop.lease(only.asked())
+    booking = shop.book(TEN.asked())
+
+    def lost_and_late(transaction: Transaction, changes: Changes) -> None:
+        shop.clock.now_us = blocking.expires_us
+        lost_after(transaction, changes)
+
+    lossy(shop, lost_and_late)
+    answers = shop.ask_all([move(booking, only), move(booking, TWELVE)])
+    (now,) = shop.store.bookings(limit=9)
+    assert answers == [now, now]
+    assert (now.slot, now.revision) == (only.asked(), 3)
+    assert [kind for kind, *_ in events(tmp_path)] == ["BOOKING_CREATED", "BOOKING_MOVED", "BOOKING_MOVED"]
+    assert_sound(shop)
+    shop.store.close()
+
+
+def test_batch_that_is_halved_after_a_lost_commit_still_knows_what_it_may_have_changed(
     tmp_path: Path,
 ) -> None:
-    """A re-run UpdateBooking applies only at the revision first prefetched (DESIGN 2). Here the second try is halved:
-    a lease refused in the first try (slot full) is granted in the second (time passed), and its row is refused."""
+    """A re-run UpdateBooking does not apply to what it may have changed already (DESIGN 2). Here the second try is
+    halved: a lease refused in the first (slot full) is granted in the second (time passed), and its row is refused."""
     shop = open_shop(tmp_path)
     full = replace(TEN, party_size=2, spots_total=1)
     shop.offer(TEN, ELEVEN, full)

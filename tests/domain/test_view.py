@@ -274,28 +274,35 @@ def revision_now(revision: int) -> Facts:
 
 
 @pytest.mark.parametrize(
-    ("first", "done"),
+    ("given_before", "done"),
     [
-        pytest.param({}, False, id="a first try: nothing was done"),
-        pytest.param({(1, 9): 1}, False, id="the booking was not in the first try"),
-        pytest.param({(1, 8): 3}, False, id="the revision of the first try"),
-        pytest.param({(1, 8): 2}, True, id="another revision: the first try may have committed"),
+        pytest.param({}, False, id="a first try, or one that was refused: nothing was done"),
+        pytest.param({(1, 9): 3}, False, id="the earlier try changed another booking"),
+        pytest.param({(1, 8): 4}, False, id="the booking is below what the earlier try gave it: that did not happen"),
+        pytest.param({(1, 8): 3}, True, id="at what the earlier try gave it"),
+        pytest.param({(1, 8): 2}, True, id="past what the earlier try gave it"),
     ],
 )
-def test_booking_may_have_been_changed_by_an_earlier_try(first: dict[RowKey, int], *, done: bool) -> None:
+def test_booking_may_have_been_changed_by_an_earlier_try(given_before: dict[RowKey, int], *, done: bool) -> None:
     facts = revision_now(3)
     view = View(facts, RULES)
-    view.first_revisions = first
+    view.begin(given_before)
     assert view.may_have_been_done(facts.bookings[1, 8]) is done
+    # What may have been done stays so for the try after this one.
+    assert view.given == ({(1, 8): given_before[1, 8]} if done else {})
 
 
-def test_booking_changed_by_this_very_try_was_not_changed_by_an_earlier_one() -> None:
+def test_view_tells_what_each_request_alone_gave_a_booking() -> None:
     facts = revision_now(1)
     view = View(facts, RULES)
-    view.first_revisions = {(1, 8): 1}
+    view.begin({(1, 8): 2})
+    assert not view.may_have_been_done(facts.bookings[1, 8])
     moved = replace(facts.bookings[1, 8], revision=2)
     view.put_booking(moved, EventKind.BOOKING_MOVED, Actor.USER)
-    assert not view.may_have_been_done(moved)
+    assert view.given == {(1, 8): 2}
+    view.begin({(1, 8): 3})
+    assert not view.may_have_been_done(moved), "changed by the request before it, in this very try"
+    assert view.given == {}
 
 
 def test_facts_stay_as_they_were_so_that_a_batch_can_be_decided_afresh() -> None:

@@ -34,11 +34,13 @@ Report = Callable[[BaseException], str]
 
 @dataclass(slots=True, eq=False)
 class _Request:
-    """`first_revisions`: of the bookings, when it was decided in a batch whose commit may or may not have happened."""
+    """`given`: the revision that it gave a booking when it was last decided; `given_before`: the same where the commit
+    of that may or may not have happened."""
 
     operation: Operation[object]
     answer: object = None
-    first_revisions: Mapping[RowKey, int] = field(default_factory=dict)
+    given: Mapping[RowKey, int] = field(default_factory=dict)
+    given_before: Mapping[RowKey, int] = field(default_factory=dict)
 
 
 class Batches:
@@ -107,9 +109,8 @@ class Batches:
                 if changes:
                     transaction.commit(changes)
             except CommitUnknown:
-                revisions = {key: row.revision for key, row in transaction.facts.bookings.items()}
                 for request in asking[: len(asking) - len(rest)]:
-                    request.first_revisions = request.first_revisions or revisions
+                    request.given_before = request.given
                 raise
             self._tell(asking[: len(asking) - len(rest)], changes, transaction.facts.now_us, time.monotonic() - began_s)
             return rest
@@ -169,9 +170,10 @@ class Batches:
             view = View(facts, self._rules)
             stopped = None
             for at, request in enumerate(asking):
-                view.first_revisions = request.first_revisions
+                view.begin(request.given_before)
                 try:
                     request.answer = request.operation.decide(view)
+                    request.given = view.given
                 except Exception as error:  # noqa: BLE001 - see above
                     stopped = at
                     # Of a view that nobody changed each request sees all it wanted: asked again it would be for ever.

@@ -52,13 +52,14 @@ class _Overlay:
 
 
 class View:
-    """One batch's view. `first_revisions` belong to the request that is decided now: the bookings' revisions when it
-    was decided in a batch that may or may not have committed; empty unless it was (DESIGN 2)."""
+    """One batch's view. `given` and `given_before` belong to the request that is decided now: the revision that it
+    gives a booking, and the one that it gave it in a try of which nobody knows whether it was committed (DESIGN 2)."""
 
     def __init__(self, facts: Facts, rules: policy.Rules) -> None:
         self.now_us = facts.now_us
         self.rules = rules
-        self.first_revisions: Mapping[RowKey, int] = {}
+        self.given: dict[RowKey, int] = {}
+        self.given_before: Mapping[RowKey, int] = {}
         self._facts = facts
         self._next_nos = dict(facts.next_nos)
         self._bookings: dict[RowKey, Booking] = {}
@@ -171,10 +172,20 @@ class View:
             raise NotPrefetched
         return bool(self._users_of_slot((*slot, user_key)) - {apart_from})
 
+    def begin(self, given_before: Mapping[RowKey, int]) -> None:
+        """The next request is decided from here on."""
+        self.given = {}
+        self.given_before = given_before
+
     def may_have_been_done(self, booking: Booking) -> bool:
-        """Whether an earlier try of this request, its outcome unknown, may have changed the booking already."""
-        first = self.first_revisions.get((booking.merchant_no, booking.booking_no))
-        return first is not None and first != booking.revision and not self._is_changed(booking)
+        """Whether an earlier try of this request, its outcome unknown, may have changed the booking already. Revisions
+        only rise: below the one that the earlier try gave it, that try did not happen."""
+        key = (booking.merchant_no, booking.booking_no)
+        given = self.given_before.get(key)
+        if given is None or booking.revision < given:
+            return False
+        self.given[key] = given
+        return True
 
     # --- what is decided -----------------------------------------------------------------------------------
 
@@ -239,6 +250,7 @@ class View:
             self._note_user_of_slot(before, claims=False)
         self._note_user_of_slot(booking, claims=booking.claims_spot)
         self._bookings[key] = booking
+        self.given[key] = booking.revision
         self._bookings_by_token[booking.merchant_no, booking.idempotency_token] = key
         event_no = self.draw_no(booking.merchant_no)
         self._events.append(Event(booking.merchant_no, event_no, self.now_us, kind, actor, booking))
@@ -304,9 +316,6 @@ class View:
         key = (booking.merchant_no, booking.slot_no, booking.user_key)
         numbers = self._users_of_slot(key) - {booking.booking_no}
         self._users_of_slots[key] = numbers | {booking.booking_no} if claims else numbers
-
-    def _is_changed(self, booking: Booking) -> bool:
-        return (booking.merchant_no, booking.booking_no) in self._bookings
 
 
 def spot_of_lease(lease: Lease) -> Spot:

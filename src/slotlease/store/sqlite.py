@@ -51,7 +51,8 @@ class SqliteStore:
             self._writer: apsw.Connection | None = connect(self._path, create=create)
             key = os.urandom(32)  # noqa: TID251 - the ledger's key is made here, once
             self.schema = migrate(self._writer, self._path, clock(), key, older_too=serve)
-            ((self.fingerprint_key,),) = _query_on(self._writer)(statements.FINGERPRINT_KEY, {})
+            with faults():
+                ((self.fingerprint_key,),) = _query_on(self._writer)(statements.FINGERPRINT_KEY, {})
         except BaseException:
             self.close()
             raise
@@ -87,12 +88,9 @@ class SqliteStore:
             facts = Facts(self._clock())
             with faults():
                 connection.execute("BEGIN")
-                try:
-                    snapshot = SqliteSnapshot(connection, facts, self._catalogues)
-                    snapshot.load(wanted)
-                    yield snapshot
-                finally:
-                    connection.execute("ROLLBACK")
+                snapshot = SqliteSnapshot(connection, facts, self._catalogues)
+                snapshot.load(wanted)
+                yield snapshot
 
     def probe_write(self) -> None:
         with self._write() as connection:
@@ -241,8 +239,8 @@ class SqliteStore:
                 connection.close(True)
                 raise
             finally:
-                if self._writer is not None and connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                if self._writer is not None and not _ended(connection):
+                    self._writer = None
 
     @contextmanager
     def _reading_connection(self) -> Iterator[apsw.Connection]:
@@ -252,10 +250,12 @@ class SqliteStore:
         connection = self._readers.pop() if self._readers else self._connect()
         try:
             yield connection
-        except StoreUnavailable:
+        except BaseException:
+            # Whatever state it is in: the next read begins on another connection.
             connection.close(True)
             raise
-        self._readers.append(connection)
+        if _ended(connection):
+            self._readers.append(connection)
 
     def _connect(self) -> apsw.Connection:
         try:
@@ -278,10 +278,7 @@ class SqliteStore:
             now_us = self._clock()
             with faults():
                 connection.execute("BEGIN")
-                try:
-                    yield _query_on(connection), now_us
-                finally:
-                    connection.execute("ROLLBACK")
+                yield _query_on(connection), now_us
 
 
 class SqliteSnapshot:
@@ -366,6 +363,18 @@ def _changed_by(connection: apsw.Connection, sql: str, params: list[Params]) -> 
     before = connection.total_changes()
     connection.executemany(sql, params)
     return connection.total_changes() - before
+
+
+def _ended(connection: apsw.Connection) -> bool:
+    """Leaves a transaction of which nothing is to be kept. False: the connection failed at that and was closed, which
+    undoes as much; what was decided over it stands, and the next one works on a new connection."""
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    except apsw.Error:
+        connection.close(True)
+        return False
+    return True
 
 
 def _query_on(connection: apsw.Connection) -> Query:
