@@ -1,4 +1,4 @@
-"""How hard these tests try, and where. MODEL_EFFORT=20 runs twenty times as many examples and seeds as `make test`."""
+"""How hard these tests try, and where. PROOF_EFFORT=20 runs twenty times as many examples and seeds as `make test`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-EFFORT = int(os.environ.get("MODEL_EFFORT", "1"))
+EFFORT = int(os.environ.get("PROOF_EFFORT", "1"))
 TIMEOUT_S = 600 * EFFORT
 """Time to shrink what was found as well: without it a failure would end as a time-out that explains nothing."""
 
