@@ -27,7 +27,9 @@ BATCHES = 60
 PAGES_TO_CHECKPOINT = 40
 """SQLite waits for 1,000; here the log goes into the file every few commits, for that is where cuts hurt most."""
 
-SLOTS = tuple(Offered("gym", NOON_US + hour * HOUR_US, spots_total=6) for hour in range(24, 32))
+SLOTS = tuple(Offered("gym", NOON_US + hour * HOUR_US, spots_total=60) for hour in range(24, 32))
+"""With spots for all: a request refused in a batch would be judged afresh when the batch is repeated, and need not be
+refused again."""
 
 Batch = list[Operation[object]]
 
