@@ -32,7 +32,7 @@ from slotlease.domain.policy import Rules
 from slotlease.store.clock import system_clock
 from slotlease.store.open import open_store
 from slotlease.store.protocol import Store, StoreUnavailable
-from slotlease.telemetry import Report, reporter, set_up_logs, told_of
+from slotlease.telemetry import Report, reporter, set_up_logs, tell_strays, told_of
 from slotlease.telemetry.metrics import Metrics
 from slotlease.telemetry.metrics_page import metrics_page
 from slotlease.transport import CannotListen, GrpcioTransport, Limits
@@ -73,6 +73,7 @@ def run(settings: Settings, announce: Callable[[Serving], None]) -> None:
     # Before the ledger is opened: what cannot be served is found out while nothing has begun.
     with _metrics_page(settings, metrics) as metrics_address:
         report = reporter(new_incident, metrics.incidents.inc)
+        tell_strays(report)
         store = open_store(settings.store, serve=True)
         if store.schema.before != store.schema.now:
             _log.info("schema brought up to date", before=store.schema.before, now=store.schema.now)
@@ -254,7 +255,8 @@ class _Server:
         if isinstance(error, BaseException):
             self._report(error)
         else:
-            _log.error("event loop", message=str(context.get("message")))
+            # Not the message: the loop puts in it what a callback was called with.
+            _log.error("event loop")
 
 
 @contextlib.contextmanager

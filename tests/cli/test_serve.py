@@ -27,6 +27,7 @@ from slotlease.wire.proto.v2.booking_service_pb2 import (
     CheckAvailabilityRequest,
     CreateBookingRequest,
     CreateLeaseRequest,
+    ListBookingsRequest,
 )
 from tests.cli.running import TOMORROW, WAIT_S, Server, run, run_process, serving
 from tests.support import HOUR_US, HandClock, Shop
@@ -162,17 +163,34 @@ def test_a_server_logs_nothing_of_a_customer(ledger: str, tmp_path: Path) -> Non
         user_id=user_id, given_name=given, family_name=family, telephone=telephone, email=email
     )
     request = CreateBookingRequest(slot=yoga(), user_information=user, idempotency_token=token, additional_request=wish)
-    with serving(ledger, tmp_path, "--log-level", "debug") as server:
+    with serving(ledger, tmp_path, "--log-level", "debug", "--metrics", "127.0.0.1:0") as server:
+        assert server.process.stdout is not None
+        metrics_line = server.process.stdout.readline()
         assert server.stub.CreateBooking(request, timeout=WAIT_S).booking.status == booking_pb2.CONFIRMED
         request.user_information.given_name = given * 10
         with pytest.raises(grpc.RpcError):
             server.stub.CreateBooking(request, timeout=WAIT_S)
+        # What the disk did to a row, and what its reader says of it.
+        apsw.Connection(ledger.removeprefix("sqlite:///")).execute("UPDATE booking SET user = user || 'canary'")
+        with pytest.raises(grpc.RpcError) as failed:
+            server.stub.ListBookings(ListBookingsRequest(user_id=user_id), timeout=WAIT_S)
+        assert failed.value.code() is grpc.StatusCode.INTERNAL
+        assert "canary" not in page(metrics_line.split("/")[2])
         server.ask_to_stop()
         assert server.exit_code() == 0
         log = server.log.read_text("utf-8")
     assert "CreateBooking" in log
-    for canary in words.split():
-        assert canary not in log
+    assert "canary" not in log.lower()
+    assert telephone not in log
+
+
+def test_a_file_that_is_no_ledger_is_refused_without_a_word_of_what_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "other.db").write_text("canary " * 1000, encoding="utf-8")
+    outcome = run_process("serve", "--store", "sqlite:///other.db", "--log-level", "debug", cwd=tmp_path)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "other.db" in outcome.err
+    assert "canary" not in outcome.err
+    assert "Traceback" not in outcome.err
 
 
 # --- stopping ----------------------------------------------------------------------------------------------------

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +15,11 @@ from pathlib import Path
 import pytest
 import structlog
 
+import slotlease
 from slotlease.telemetry import reporter, set_up_logs
+from slotlease.telemetry.logs import KEYS, KEYS_LEFT_OUT
+
+LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log", "bind"}
 
 
 class CustomerAda(Exception):
@@ -102,3 +109,59 @@ def test_a_log_that_cannot_be_written_stops_nobody() -> None:
     logging.getLogger("a.library").warning("lost too")
     with suppress(OSError):
         full.close()
+
+
+def test_a_key_that_is_not_on_the_list_is_left_out_and_named(log: io.StringIO) -> None:
+    structlog.get_logger("slotlease").info("call", method="v2.CreateLease", telephone="canary", request="canary")
+    line = json.loads(log.getvalue())
+    assert line.pop(KEYS_LEFT_OUT) == ["request", "telephone"]
+    del line["timestamp"]
+    assert line == {"event": "call", "level": "info", "method": "v2.CreateLease"}
+
+
+def test_every_key_that_the_code_logs_is_on_the_list() -> None:
+    """By its words: a call on a logger, and its keywords."""
+    logged: set[str] = set()
+    for path in Path(slotlease.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.Call(func=ast.Attribute(value=called, attr=method)) if method in LOG_METHODS and ast.unparse(
+                    called
+                ).endswith(("log", "get_logger('slotlease.wire')")):
+                    logged.update(keyword.arg for keyword in node.keywords if keyword.arg is not None)
+    assert {"incident", "duration_ms", "method", "deleted"} <= logged
+    assert logged <= KEYS
+
+
+def test_a_library_that_filled_in_its_own_message_is_told_by_its_place(log: io.StringIO) -> None:
+    telephone = "canary"
+    logging.getLogger("some.library").warning(f"no such user {telephone}")  # noqa: G004 - what a library may do
+    line = json.loads(log.getvalue())
+    assert "message" not in line
+    assert line["where"].startswith("test_logs.py:")
+    assert line["where"].endswith(":test_a_library_that_filled_in_its_own_message_is_told_by_its_place")
+    assert "canary" not in log.getvalue()
+
+
+STRAYS = """
+import sys, threading
+from slotlease.telemetry import reporter, set_up_logs, tell_strays
+set_up_logs("json", "debug")
+tell_strays(reporter(lambda: "i-1"))
+class Customer:
+    def __del__(self): raise ValueError("canary")
+def fail(): raise ValueError("canary")
+thread = threading.Thread(target=fail); thread.start(); thread.join()
+customer = Customer(); del customer
+fail()
+"""
+
+
+def test_what_nobody_caught_is_reported_and_not_printed() -> None:
+    ended = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", STRAYS], capture_output=True, text=True, check=False, timeout=60
+    )
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert [(line["event"], line["error"]) for line in lines] == [("incident", "builtins.ValueError")] * 3
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "canary" not in ended.stderr

@@ -17,6 +17,8 @@ from google.protobuf.message import Message
 from slotlease.desk.desk import Desk
 from slotlease.domain.policy import Rules
 from slotlease.store.protocol import Store
+from slotlease.telemetry import Report
+from slotlease.telemetry.metrics import Metrics
 from slotlease.transport import GrpcioTransport, Limits
 from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.admission import Admission
@@ -76,12 +78,14 @@ def serving(  # noqa: PLR0913 - a test names the one that it is about
     calls_max: int = 512,
     limits: Limits | None = None,
     store: Store | None = None,
+    metrics: Metrics | None = None,
+    log_incident: Report | None = None,
 ) -> Iterator[Served]:
     incidents: list[BaseException] = []
 
     def report(error: BaseException) -> str:
         incidents.append(error)
-        return f"incident-{len(incidents)}"
+        return f"incident-{len(incidents)}" if log_incident is None else log_incident(error)
 
     made_secrets = secrets()
     admission = Admission(calls_max)
@@ -92,13 +96,16 @@ def serving(  # noqa: PLR0913 - a test names the one that it is about
         done = asyncio.Event()
         ask, make_secret = AskDesk(desk), new_secret or (lambda: next(made_secrets))
         handlers = {
-            **grpc_v2.handlers(ask, new_secret=make_secret, report=report, admission=admission, leases=leases),
+            **grpc_v2.handlers(
+                ask, new_secret=make_secret, report=report, admission=admission, metrics=metrics, leases=leases
+            ),
             **grpc_v0.handlers(
                 ask,
                 fingerprint_key=shop.store.fingerprint_key,
                 new_secret=make_secret,
                 report=report,
                 admission=admission,
+                metrics=metrics,
                 leases=leases,
             ),
         }

@@ -61,7 +61,7 @@ def test_an_empty_mask_is_none() -> None:
 def test_a_mask_may_name_only_what_can_change(path: str) -> None:
     ((field, (description, _)),) = mistakes(asking.update(whole_booking(), "status", path)).items()
     assert field == "update_mask.paths[1]"
-    assert description.startswith(f"'{path}' cannot be changed")
+    assert description.startswith("names nothing that can be changed; what can: status, ")
 
 
 def test_a_mask_that_names_a_path_twice_is_malformed() -> None:

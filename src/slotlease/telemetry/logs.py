@@ -1,6 +1,7 @@
 """Logs, and the report of what should never happen. Nothing of a customer's may reach either.
 
-So an exception is told by its type and by where it went through, never by its text: a database's error quotes values.
+So a line has only keys of a list, and an exception is told by its type and by where it went through, never by its text:
+a database's error quotes values.
 """
 
 from __future__ import annotations
@@ -8,14 +9,33 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import threading
 from collections.abc import Callable
 from traceback import StackSummary, walk_tb
-from typing import TextIO, cast
+from types import TracebackType
+from typing import Final, TextIO, cast
 
 import structlog
 from structlog.typing import Processor
 
 Report = Callable[[BaseException], str]
+
+KEYS: Final = frozenset(
+    # every line
+    "event level timestamp "
+    # of a call: wire/record.py
+    "method code cause duration_ms left_out "
+    # of a mistake of ours
+    "incident error frames caused_by "
+    # of what a library says
+    "library message where "
+    # of the server and its housekeeping: serve.py
+    "grace_s before now serving expired deleted".split()
+)
+"""What a line may say; `docs/operate/README.md` says what each means. Another key is left out, and its name is told in
+`keys_left_out`: whoever adds one says here that nothing of a customer's is in it."""
+
+KEYS_LEFT_OUT: Final = "keys_left_out"
 
 _LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 
@@ -38,6 +58,7 @@ def set_up_logs(form: str = "auto", level: str = "info", stream: TextIO | None =
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _without_texts,
+            _known_keys,
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -91,15 +112,42 @@ class _Lossy:
             self._stream.flush()
 
 
+def tell_strays(report: Report) -> None:
+    """From now on what ends a thread or the process, or is raised where nobody can catch it, is reported like any other
+    mistake. Python itself would print the exception's text."""
+
+    def on_process(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+        else:
+            report(error)
+
+    def on_thread(ended: threading.ExceptHookArgs) -> None:
+        if ended.exc_value is not None:
+            report(ended.exc_value)
+
+    def on_uncatchable(raised: sys.UnraisableHookArgs) -> None:
+        if raised.exc_value is not None:
+            report(raised.exc_value)
+
+    sys.excepthook = on_process
+    threading.excepthook = on_thread
+    sys.unraisablehook = on_uncatchable
+
+
 class _Libraries(logging.Handler):
-    """What libraries log. Their message goes along as its template, without what they would fill into it."""
+    """What libraries log. Their message goes along as its template, without what they would fill into it; one that was
+    filled in already, or never had anything to fill in, is told by its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        facts = {} if error is None else told_of(error)
+        facts: dict[str, object] = {} if error is None else told_of(error)
+        if record.args:
+            facts["message"] = str(record.msg)
         # Libraries may have levels of their own; structlog knows the standard ones only.
         level = max((known for known in _LEVELS if known <= record.levelno), default=logging.DEBUG)
-        _log.log(level, "library", library=record.name, message=str(record.msg), **facts)
+        where = f"{record.filename}:{record.lineno}:{record.funcName}"
+        _log.log(level, "library", library=record.name, where=where, **facts)
 
 
 def _without_texts(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -107,6 +155,13 @@ def _without_texts(_logger: object, _method: str, event: structlog.typing.EventD
     info = event.pop("exc_info", None)
     error = info if isinstance(info, BaseException) else sys.exc_info()[1] if info else None
     return event if error is None else {**event, **told_of(error)}
+
+
+def _known_keys(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    unknown = event.keys() - KEYS
+    if not unknown:
+        return event
+    return {key: value for key, value in event.items() if key in KEYS} | {KEYS_LEFT_OUT: sorted(unknown)}
 
 
 def _type_of(error: BaseException) -> str:

@@ -18,8 +18,6 @@ from slotlease.wire.limits import PAYLOAD_BYTES_MAX, REQUIRED, Malformed, Readin
 from slotlease.wire.proto.v0 import booking_pb2 as v0
 from slotlease.wire.proto.v2 import booking_pb2 as v2
 
-_MASK_PATH_SHOWN_MAX = 40
-
 MessageT = TypeVar("MessageT", bound=Message)
 NumberT = TypeVar("NumberT", bound=int)
 NamedT = TypeVar("NamedT")
@@ -114,8 +112,7 @@ def _masked(reading: Reading, mask: Sequence[str], given: Mapping[str, bool]) ->
     for number, path in enumerate(mask[: len(given) + 1]):
         where = f"update_mask.paths[{number}]"
         if path not in given:
-            shown = ascii(path[:_MASK_PATH_SHOWN_MAX])
-            reading.note(where, f"{shown} cannot be changed; what can: {', '.join(given)}")
+            reading.note(where, f"names nothing that can be changed; what can: {', '.join(given)}")
         elif path in seen:
             reading.note(where, f"names {path} again")
         elif not given[path]:
