@@ -21,7 +21,9 @@ from slotlease.store.protocol import StoreFault, StoreRefused
 
 app = typer.Typer(
     name="slotlease",
-    help="A booking server for Google's Actions Center: it leases a slot before it is booked, and sells no spot twice.",
+    help="A booking server for Google's Actions Center: it leases a slot before it is booked, and sells no spot twice."
+    "\n\n"
+    "`slotlease demo` shows it at work. Exit codes: 0 done, 1 refused or failed, 2 misused.",
     no_args_is_help=True,
     add_completion=False,
     # Else every [word] of a help text is taken for markup and vanishes.

@@ -60,7 +60,10 @@ _COLUMNS = ("booking_id", "status", "merchant", "service", "start", "staff", "ro
 def list_(
     limit: LimitOption = 100, store: StoreOption = None, file: FileOption = None, as_json: JsonOption = False
 ) -> None:
-    """List bookings by their start, the latest first. Nothing personal is printed."""
+    """List bookings, the latest start first.
+
+    Nothing personal is printed.
+    """
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
         now_us = now_us_of(ledger)
@@ -78,7 +81,10 @@ def show(
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show everything about one booking, the customer's data too: the only command that prints it."""
+    """Show one booking and its customer.
+
+    The only command that prints a customer's data; `slotlease booking list` prints nothing personal.
+    """
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
         now_us = now_us_of(ledger)
@@ -109,10 +115,10 @@ def create(
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Book a spot for a walk-in or a caller, so that all channels share the ledger.
+    """Book a spot for a walk-in or a caller.
 
-    No lead time binds the merchant, and the slot may have begun. Names need not be given; two bookings of one slot
-    are two people.
+    So all channels share one ledger. No lead time binds the merchant, and the slot may have begun. The booking is
+    confirmed at once. Names need not be given; two bookings of one slot are two people.
     """
     slot = asked_slot(merchant, service, start, duration, staff, room, party_size)
     token = reference_or_new(reference)
@@ -147,7 +153,7 @@ def create(
 def confirm(
     booking_id: BookingId, store: StoreOption = None, file: FileOption = None, as_json: JsonOption = False
 ) -> None:
-    """Confirm a booking that waits for its merchant."""
+    """Confirm a booking that waits for an answer."""
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
         _found(ledger, settings.store, booking_id)
@@ -164,7 +170,10 @@ def decline(
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Decline a booking that waits for its merchant. It becomes CANCELED, and its spot is free again."""
+    """Decline a booking that waits for an answer.
+
+    It becomes CANCELED, and its spot is free again.
+    """
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
         found = _found(ledger, settings.store, booking_id)
@@ -183,7 +192,10 @@ def cancel(
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Cancel a booking for its merchant, whom no cancellation window binds."""
+    """Cancel a booking for its merchant.
+
+    No cancellation window binds the merchant. The spot is free again at once.
+    """
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
         found = _found(ledger, settings.store, booking_id)
@@ -209,9 +221,10 @@ def move(
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Move a booking to another slot of its service, staff and room; what is not named stays.
+    """Move a booking to another slot.
 
-    No cancellation window and no lead time bind the merchant.
+    The slot is one of the same service, staff and room; what is not named stays. Refused, nothing is changed. No
+    cancellation window and no lead time bind the merchant.
     """
     if start is None and duration is None and party_size is None:
         raise typer.BadParameter("say where to: --start, --duration or --party-size", param_hint="--start")

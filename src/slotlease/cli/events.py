@@ -40,11 +40,12 @@ def events(
     file: FileOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one line for each event.")] = False,
 ) -> None:
-    """Print what happened to bookings since a cursor: created, confirmed, declined, moved, canceled, and by whom.
+    """Tell what happened to bookings.
 
-    Each JSON line carries the cursor to continue from. Keep it together with whatever you did about the event; then
-    each event reaches you at least once, and twice only if you stop in between. Without --after, from the first event
-    on. A merchant's events come in their order; between merchants there is none. Nothing personal is printed.
+    Created, confirmed, declined, moved, canceled, and by whom. Each JSON line carries the cursor to continue from.
+    Keep it together with whatever you did about the event; then each event reaches you at least once, and twice
+    only if you stop in between. Without --after, from the first event on. A merchant's events come in their order;
+    between merchants there is none. Nothing personal is printed.
     """
     wait_s = duration_us(every, "--every") / SECOND_US
     settings = settings_from(file, store=store)

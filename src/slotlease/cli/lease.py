@@ -58,7 +58,10 @@ def list_(
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List leases, the newest first: how old, how long still, and what became of them."""
+    """List leases, the newest first.
+
+    How old each is, how long it holds its spot still, and what became of it.
+    """
     if live and expired:
         raise typer.BadParameter("a lease is either live or expired; say one of the two", param_hint="--expired")
     settings = settings_from(file, store=store)
@@ -90,9 +93,10 @@ def release(
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """End a lease before its time and give its spot back.
+    """End a lease before its time.
 
-    One that has ended already stays as it is; one that was booked is refused.
+    Its spot is free again at once, and whoever holds the lease can no longer book with it. One that has ended
+    already stays as it is; one that was booked is refused.
     """
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
@@ -125,7 +129,10 @@ def create(
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold one spot of a slot, exactly as the server would."""
+    """Hold one spot, as the server would.
+
+    The settings' shortest and longest lease bind it, and the slot's start.
+    """
     slot = asked_slot(merchant, service, start, duration, staff, room, party_size)
     hold_us = None if hold is None else duration_us(hold, "--for")
     named = reference_or_new(reference)

@@ -10,7 +10,7 @@ from slotlease.store.protocol import StoreOutdated
 
 
 def migrate(store: StoreOption = None, file: FileOption = None, as_json: JsonOption = False) -> None:
-    """Bring the ledger's schema up to date with this version of slotlease.
+    """Bring the ledger's schema up to date.
 
     Forward only: an older slotlease cannot use the ledger afterwards, so keep a copy of the file. Nothing happens where
     it is up to date. Refused while a server serves an older schema; `slotlease serve` does the same when it starts.

@@ -50,9 +50,10 @@ def show(
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one slot: how many spots are free, who claims the others, and every reason why it cannot be booked now.
+    """Show one slot, and why it is not free.
 
-    Customers of Google are meant: for the merchant itself (`slotlease booking create`) lead times do not count.
+    How many spots are free, who claims the others, and every reason why it cannot be booked now. Customers of
+    Google are meant: for the merchant itself (`slotlease booking create`) lead times do not count.
     """
     asked = asked_slot(merchant, service, start, duration, staff, room, party_size)
     settings = settings_from(file, store=store)
@@ -76,9 +77,10 @@ def close(
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take a slot off sale until `slotlease slot open`, whatever the next feeds say.
+    """Take a slot off sale.
 
-    What is booked stays booked, and whoever holds a lease now may still book with it.
+    It stays so until `slotlease slot open`, whatever the next feeds say. What is booked stays booked, and whoever
+    holds a lease now may still book with it.
     """
     asked = asked_slot(merchant, service, start, duration, staff, room, party_size)
     settings = settings_from(file, store=store)
@@ -105,7 +107,10 @@ def open_(
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put a slot that `slotlease slot close` closed back on sale. One that a feed closed stays closed."""
+    """Put a closed slot back on sale.
+
+    Undoes `slotlease slot close`. A slot that a feed closed stays closed.
+    """
     asked = asked_slot(merchant, service, start, duration, staff, room, party_size)
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:

@@ -17,9 +17,10 @@ from slotlease.desk import purge_leases, sweep_leases
 
 
 def sweep(store: StoreOption = None, file: FileOption = None, as_json: JsonOption = False) -> None:
-    """Mark leases whose time is up as expired, and delete those that ended 30 days ago.
+    """Mark lapsed leases, and delete old ones.
 
-    A running server does both by itself. No answer to a customer depends on it.
+    Those whose time is up are marked as expired; those that ended 30 days ago are deleted. A running server does
+    both by itself. No answer to a customer depends on it.
     """
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
