@@ -12,6 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 # Where `make serve` finds the demo's database and where it listens.
 DEMO_STORE ?= sqlite:///.demo/slotlease.db
 GRPC ?= 127.0.0.1:50051
+REST ?= 127.0.0.1:8080
 
 # `make mutants` tries so many at a time.
 MUTANTS_AT_ONCE ?= 2
@@ -31,9 +32,9 @@ demo: env ## play a customer's story against a real server, and show it as a tab
 	$(BIN)/slotlease demo
 
 .PHONY: serve
-serve: env ## serve the demo's database until Ctrl-C (GRPC=HOST:PORT)
+serve: env ## serve the demo's database until Ctrl-C (GRPC=HOST:PORT, REST=HOST:PORT)
 	@test -e '$(DEMO_STORE:sqlite:///%=%)' || $(BIN)/slotlease demo
-	$(BIN)/slotlease serve --store $(DEMO_STORE) --grpc $(GRPC)
+	$(BIN)/slotlease serve --store $(DEMO_STORE) --grpc $(GRPC) --rest $(REST)
 
 .PHONY: test
 test: lint ## every check and every test (TESTS='-k lease' for some of them)

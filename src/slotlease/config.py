@@ -107,6 +107,22 @@ def _address_or_off(value: object) -> str:
     return _address(value)
 
 
+def _loopback_or_off(value: object) -> str:
+    """This port asks nobody for a password, so only programs of this machine may reach it."""
+    address = _address_or_off(value)
+    host = address.rpartition(":")[0].strip("[]")
+    if address != "off" and host not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError("is no loopback address, and this port asks for no password; put a proxy that does before it")
+    return address
+
+
+def _path(value: object) -> str:
+    path = value.strip().rstrip("/") if isinstance(value, str) else "?"
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path):
+        raise ValueError("is no path; write for example /google, or nothing")
+    return path
+
+
 def _named(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("is empty; write for example sqlite:///ledger.db")
@@ -130,6 +146,9 @@ class Settings(BaseSettings):
     store: Annotated[str, BeforeValidator(_named)] = "sqlite:///slotlease.db"
     # Loopback, until somebody decides otherwise: this port speaks without TLS.
     grpc: Annotated[str, BeforeValidator(_address)] = "127.0.0.1:50051"
+    rest: Annotated[str, BeforeValidator(_loopback_or_off)] = "off"
+    # In front of /v3, where the Actions Center was told so.
+    rest_prefix: Annotated[str, BeforeValidator(_path)] = ""
     leases: _Switch = True
     lease_min: _LeaseDuration = timedelta(minutes=1)
     lease_max: _LeaseDuration = timedelta(minutes=15)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
@@ -40,6 +40,9 @@ from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.admission import Admission
 from slotlease.wire.bridge import AskDesk
 
+if TYPE_CHECKING:
+    from slotlease.transport_http import HttpTransport
+
 INCIDENT_BYTES = 6
 LEAST_GRACE_S = 0.5
 """What even a server without grace takes to hand out answers that are there already."""
@@ -62,6 +65,9 @@ class Serving:
     settings: Settings
     metrics_address: str = ""
     """Empty where no metrics are served."""
+
+    rest_address: str = ""
+    """Empty where version 3 is not served."""
 
 
 def run(settings: Settings, announce: Callable[[Serving], None]) -> None:
@@ -155,13 +161,13 @@ class _Server:
         self._metrics = metrics
         self._watch: HealthWatch | None = None
         self._sweeper = Sweeper(store, desk, settings.sweep_interval.total_seconds(), report)
+        self._transports: list[GrpcioTransport | HttpTransport] = []
 
     async def run(self, announce: Callable[[Serving], None], metrics_address: str) -> None:
         settings = self._settings
         loop = asyncio.get_running_loop()
         # The loop's own handler would log the exception's text.
         loop.set_exception_handler(self._on_stray_exception)
-        transport: GrpcioTransport | None = None
         try:
             with _stop_signals(loop) as asked_to_stop:
                 ask, report, key = AskDesk(self._desk), self._report, self._store.fingerprint_key
@@ -187,24 +193,51 @@ class _Server:
                     ),
                 }
                 transport = GrpcioTransport(handlers, reflection=settings.reflection, limits=_limits(settings))
+                self._transports.append(transport)
                 port = transport.bind(settings.grpc)
                 await transport.start()
+                rest_address = await self._serve_rest(ask, admission)
                 self._metrics.serving.set(1)
-                self._watch = self._health_watch(loop, transport)
+                self._watch = self._health_watch(loop)
                 self._watch.start()
                 self._sweeper.start()
                 host = settings.grpc.rpartition(":")[0]
-                announce(Serving(settings.store, f"{host}:{port}", settings, metrics_address))
+                announce(Serving(settings.store, f"{host}:{port}", settings, metrics_address, rest_address))
                 await asked_to_stop.wait()
                 _log.info("stopping", grace_s=settings.grace.total_seconds())
                 self._watch.stop()
                 self._metrics.serving.set(0)
-                await transport.drain()
+                await asyncio.gather(*(transport.drain() for transport in self._transports))
                 await asyncio.sleep(settings.drain.total_seconds())
         finally:
-            await self._stop(transport)
+            await self._stop()
 
-    async def _stop(self, transport: GrpcioTransport | None) -> None:
+    async def _serve_rest(self, ask: AskDesk, admission: Admission) -> str:
+        """HOST:PORT of version 3; empty where it is off. Raises CannotListen."""
+        settings = self._settings
+        if settings.rest == "off":
+            return ""
+        # Slow to import, and most servers of the older versions need none of it.
+        from slotlease.transport_http import HttpTransport  # noqa: PLC0415 - see above
+        from slotlease.wire import rest_v3  # noqa: PLC0415 - see above
+
+        transport = HttpTransport()
+        self._transports.append(transport)
+        port = transport.bind(settings.rest)
+        application = rest_v3.application(
+            ask,
+            new_secret=new_secret,
+            report=self._report,
+            admission=admission,
+            is_serving=lambda: transport.is_serving,
+            metrics=self._metrics,
+            leases=settings.leases,
+            prefix=settings.rest_prefix,
+        )
+        await transport.start(application)
+        return f"{settings.rest.rpartition(':')[0]}:{port}"
+
+    async def _stop(self) -> None:
         """The desk closes first, while calls still arrive: what it has taken is answered, and the rest gets a proper
         UNAVAILABLE. A server library that stops cuts whatever it has not begun to read, and that caller sees CANCELLED:
         hence the moment in which calls on their way still arrive and are refused.
@@ -218,10 +251,10 @@ class _Server:
             self._watch.stop()
         # Even with no grace, a desk that has nothing to do closes at once.
         finished = await _within(max(LEAST_GRACE_S, until_s - time.monotonic()), self._finish)
-        if transport is not None:
-            if finished:
-                await asyncio.sleep(ON_THEIR_WAY_S)
-            await transport.stop(max(LEAST_GRACE_S, until_s - time.monotonic()) if finished else 0)
+        if finished and self._transports:
+            await asyncio.sleep(ON_THEIR_WAY_S)
+        grace_s = max(LEAST_GRACE_S, until_s - time.monotonic()) if finished else 0
+        await asyncio.gather(*(transport.stop(grace_s) for transport in self._transports))
         if finished:
             self._store.close()
             _log.info("stopped")
@@ -235,9 +268,10 @@ class _Server:
         if self._watch is not None:
             self._watch.join()
 
-    def _health_watch(self, loop: asyncio.AbstractEventLoop, transport: GrpcioTransport) -> HealthWatch:
+    def _health_watch(self, loop: asyncio.AbstractEventLoop) -> HealthWatch:
         async def tell(*, serving: bool) -> None:
-            await transport.tell_health(serving=serving)
+            for transport in self._transports:
+                await transport.tell_health(serving=serving)
             self._metrics.serving.set(serving)
             _log.log(logging.INFO if serving else logging.ERROR, "health", serving=serving)
 

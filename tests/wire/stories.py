@@ -1,4 +1,4 @@
-"""Stories of a shop and its customers, told once and playable through either version of the API.
+"""Stories of a shop and its customers, told once and playable through every version of the API.
 
 A `Teller` plays a story and keeps what each sentence came to: OK, or the reason or cause by name, which both versions
 know by the same names. Each of the three kinds of calls (leases, bookings, changes) may go through another version.
@@ -6,6 +6,7 @@ know by the same names. Each of the three kinds of calls (leases, bookings, chan
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, cast
@@ -15,12 +16,14 @@ import grpc
 from slotlease.domain.slot import AskedSlot
 from slotlease.wire.proto.v0 import booking_pb2 as v0
 from slotlease.wire.proto.v2 import booking_pb2 as v2
+from tests.rest import asking_v3
+from tests.rest.serving import Json, RestClient
 from tests.support import DAY_US, HOUR_US, MINUTE_US, NOON_US, Offered
 from tests.wire import asking, asking_v0
 from tests.wire.client import CALL_TIMEOUT_S, Client
 from tests.wire.client_v0 import ClientV0
 
-Version = Literal["v0", "v2"]
+Version = Literal["v0", "v2", "v3"]
 
 TODAY = Offered()
 TOMORROW = Offered(start_us=NOON_US + 2 * DAY_US)
@@ -31,6 +34,7 @@ UNKNOWN_LEASE, UNKNOWN_BOOKING = "l1-999999-" + "0" * 32, "b1-999999-" + "0" * 3
 class Teller:
     client: Client
     client_v0: ClientV0
+    rest: RestClient
     leases: Version
     bookings: Version
     changes: Version
@@ -51,6 +55,8 @@ class Teller:
         if self.leases == "v2":
             request = asking.lease(slot, reference, expires_us=expires_us)
             lease_id = self._tell(lambda: self.client.stub.CreateLease(request, timeout=CALL_TIMEOUT_S))
+        elif self.leases == "v3":
+            lease_id = self._tell_rest("CreateLease", asking_v3.lease(slot, reference, expires_us=expires_us))
         else:
             request_v0 = asking_v0.lease(slot, reference, expires_us=expires_us)
             lease_id = self._tell(lambda: self.client_v0.stub.CreateLease(request_v0, timeout=CALL_TIMEOUT_S))
@@ -70,6 +76,13 @@ class Teller:
             if charge:
                 request.payment_processing_parameters.SetInParent()
             booking_id = self._tell(lambda: self.client.stub.CreateBooking(request, timeout=CALL_TIMEOUT_S))
+        elif self.bookings == "v3":
+            asked = asking_v3.booking(self._given[lease_id], f"{name} {lease_id}", lease_id=lease_id, user_id=name)
+            who = {"email": f"{name}@example.com", "given_name": name, "telephone": telephone}
+            asked["user_information"].update(who)
+            if charge:
+                asked["payment_processing_parameters"] = {}
+            booking_id = self._tell_rest("CreateBooking", asked)
         else:
             request_v0 = asking_v0.booking(lease_id, name)
             request_v0.client_information.telephone = telephone
@@ -82,6 +95,8 @@ class Teller:
         request, request_v0 = asking.cancellation(booking_id), asking_v0.cancellation(booking_id)
         if self.changes == "v2":
             self._tell(lambda: self.client.stub.UpdateBooking(request, timeout=CALL_TIMEOUT_S))
+        elif self.changes == "v3":
+            self._tell_rest("UpdateBooking", asking_v3.cancellation(booking_id))
         else:
             self._tell(lambda: self.client_v0.stub.UpdateBooking(request_v0, timeout=CALL_TIMEOUT_S))
 
@@ -91,6 +106,9 @@ class Teller:
             slot = v2.Slot(start_time=start, duration=duration)
             changed = asking.update(v2.Booking(booking_id=booking_id, slot=slot), "slot.start_time", "slot.duration")
             self._tell(lambda: self.client.stub.UpdateBooking(changed, timeout=CALL_TIMEOUT_S))
+        elif self.changes == "v3":
+            moved = asking_v3.move(booking_id, offered.start_us, offered.duration_us)
+            self._tell_rest("UpdateBooking", moved)
         else:
             booking = v0.Booking(booking_id=booking_id, start_time=start, duration=duration)
             changed_v0 = asking_v0.update(booking, "start_time", "duration")
@@ -113,6 +131,20 @@ class Teller:
             return ""
         self.told.append("OK")
         return cast("str", answer.lease.lease_id if hasattr(answer, "lease") else answer.booking.booking_id)  # type: ignore[attr-defined]
+
+    def _tell_rest(self, method: str, request: Json) -> str:
+        response = self.rest.send(method, json.dumps(request).encode())
+        answer: Json = response.json()
+        if response.status_code != 200:
+            self.told.extend(detail["reason"] for detail in answer["error"]["details"] if "reason" in detail)
+            return ""
+        if "booking_failure" in answer:
+            self.told.append(answer["booking_failure"]["cause"])
+            return ""
+        self.told.append("OK")
+        ((made, told),) = answer.items()
+        made_id: str = told[f"{made}_id"]
+        return made_id
 
 
 # --- the stories ------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""One story, told through version 0 and through version 2, comes to the same and ends in the same ledger (issue 5)."""
+"""One story, told through any version or through several, comes to the same and ends in the same ledger."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.proofs.ledger_file import scratch_folder
+from tests.rest.serving import serving_rest
 from tests.support import open_shop
 from tests.wire.conftest import serving
 from tests.wire.ledger_rows import LedgerRows, Row
@@ -17,6 +18,9 @@ TELLINGS: dict[str, tuple[Version, Version, Version]] = {
     "version 2": ("v2", "v2", "v2"),
     "leased in version 0, booked in version 2, changed in version 0": ("v0", "v2", "v0"),
     "leased in version 2, booked in version 0, changed in version 2": ("v2", "v0", "v2"),
+    "version 3": ("v3", "v3", "v3"),
+    "leased in version 2, booked in version 3, changed in version 0": ("v2", "v3", "v0"),
+    "leased in version 3, booked in version 0, changed in version 3": ("v3", "v0", "v3"),
 }
 """Through which version leases, bookings and changes go."""
 
@@ -28,8 +32,8 @@ def told(story: Callable[[Teller], None], ways: tuple[Version, Version, Version]
     with scratch_folder() as folder:
         shop, ledger = open_shop(folder), LedgerRows(folder)
         try:
-            with serving(shop) as served:
-                teller = Teller(served.client(), served.client_v0(), *ways)
+            with serving(shop) as served, serving_rest(served) as rest:
+                teller = Teller(served.client(), served.client_v0(), rest, *ways)
                 story(teller)
                 assert served.incidents == []
             return teller.told, ledger.telling()

@@ -26,6 +26,12 @@ def serve(
     grpc: Annotated[
         str | None, _option("HOST:PORT", "Where to listen; port 0 takes any free one.", "127.0.0.1:50051")
     ] = None,
+    rest: Annotated[
+        str | None, _option("HOST:PORT|off", "Where to serve version 3, JSON over HTTP, on loopback.", "off")
+    ] = None,
+    rest_prefix: Annotated[
+        str | None, _option("PATH", "What stands before /v3 in version 3's paths.", "nothing")
+    ] = None,
     metrics: Annotated[
         str | None,
         _option("HOST:PORT|off", "Where Prometheus reads /metrics, on a port of its own and on loopback.", "off"),
@@ -74,7 +80,7 @@ def serve(
     ] = None,
     log_level: Annotated[str | None, _option("debug|info|warning|error", "From which level on to log.", "info")] = None,
 ) -> None:
-    """Serve the ledger over gRPC until SIGTERM or Ctrl-C.
+    """Serve the ledger over gRPC, and over HTTP where --rest says so, until SIGTERM or Ctrl-C.
 
     A DURATION is like 90s, 10m or 1h. Every option may also stand in the settings file (lease_min = "1m") or in the
     environment (SLOTLEASE_LEASE_MIN=1m); `slotlease config` shows which is in force.
@@ -83,6 +89,8 @@ def serve(
         file,
         store=store,
         grpc=grpc,
+        rest=rest,
+        rest_prefix=rest_prefix,
         metrics=metrics,
         leases=leases,
         lease_min=lease_min,
@@ -120,5 +128,7 @@ def _announce(serving: Serving) -> None:
     shortest, longest, default = map(text_of, terms)
     leases = f"on ({shortest} to {longest}, {default} unless asked)" if settings.leases else "off"
     typer.echo(f"Serving {serving.store} on {serving.address}, leases {leases}. Ctrl-C stops it.")
+    if serving.rest_address:
+        typer.echo(f"Version 3 on http://{serving.rest_address}{settings.rest_prefix}/v3/")
     if serving.metrics_address:
         typer.echo(f"Metrics on http://{serving.metrics_address}/metrics")

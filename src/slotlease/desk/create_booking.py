@@ -36,7 +36,8 @@ class _Claim:
 @dataclass(frozen=True, slots=True)
 class CreateBooking(Operation[Booking | Refusal]):
     """`lease_id` is empty where the slot is booked directly; `secret` is SECRET_BYTES random bytes made for this
-    request. `asks_to_charge`: the caller sent what a payment processor would need. The merchant as `actor` is bound
+    request. `asks_to_charge`: the caller sent what a payment processor would need. `asks_for_offer`: the customer was
+    promised one. The merchant as `actor` is bound
     by no lead time, and waits for no confirmation of its own."""
 
     slot: AskedSlot
@@ -49,6 +50,7 @@ class CreateBooking(Operation[Booking | Refusal]):
     idempotency_token: str
     secret: bytes
     actor: Actor = Actor.USER
+    asks_for_offer: bool = False
 
     writes: ClassVar[bool] = True
 
@@ -134,6 +136,9 @@ class CreateBooking(Operation[Booking | Refusal]):
         if self.asks_to_charge or processed_by is PaymentProcessedBy.PARTNER:
             # A booking that says "paid" while nobody charged would cost the merchant: docs/decisions.
             return BookingFailure(Cause.PAYMENT_ERROR, "this server charges nobody; book without partner payment")
+        if self.asks_for_offer:
+            # The customer would come and expect it (Google's CreateBooking page: fail the booking).
+            return BookingFailure(Cause.OFFER_UNAVAILABLE, "this server knows no offers; book without one")
         return None
 
     def _book(self, view: View, claim: _Claim, fingerprint: bytes) -> Booking | BookingFailure:

@@ -19,8 +19,8 @@ from slotlease.desk.get_booking_status import GetBookingStatus
 from slotlease.desk.list_bookings import ListBookings
 from slotlease.desk.update_booking import UpdateBooking
 from slotlease.domain.booking import BookingStatus, UserInformation, user_key
-from slotlease.domain.slot import SECOND_US, AskedSlot
-from slotlease.wire.limits import DURATION_MAX_S, INSTANT_MAX_S, REQUIRED, SLOT_TIMES_MAX, Reading
+from slotlease.domain.slot import AskedSlot
+from slotlease.wire.limits import REQUIRED, SLOT_TIMES_MAX, Reading
 from slotlease.wire.payment import read_payment
 from slotlease.wire.proto.v2 import booking_pb2
 from slotlease.wire.proto.v2 import booking_service_pb2 as service_pb2
@@ -31,7 +31,7 @@ from slotlease.wire.reading import (
     new_time,
     parse,
     postal_address,
-    resources,
+    slot_of_batch,
     wished_expiry_us,
 )
 
@@ -67,7 +67,7 @@ def batch_availability_lookup(payload: bytes) -> BatchAvailabilityLookup:
     if len(request.slot_time) > SLOT_TIMES_MAX:
         reading.note("slot_time", f"has more than {SLOT_TIMES_MAX:,} entries")
         reading.finish()
-    slots = tuple(_slot_time(reading, number, merchant_id, slot) for number, slot in enumerate(request.slot_time))
+    slots = tuple(slot_of_batch(reading, number, merchant_id, slot) for number, slot in enumerate(request.slot_time))
     reading.finish()
     return BatchAvailabilityLookup(merchant_id, slots)
 
@@ -158,26 +158,6 @@ def _slot(reading: Reading, path: str, slot: booking_pb2.Slot | None) -> AskedSl
         reading.note(path, REQUIRED)
         return _NO_SLOT
     return asked_slot(reading, path + ".", slot)
-
-
-def _slot_time(reading: Reading, number: int, merchant_id: str, slot: service_pb2.SlotTime) -> AskedSlot:
-    """Google calls the duration optional. Every slot has one, so a slot asked for without it is like any other that
-    is not offered: not available (DESIGN 5). It is read as 0, which no slot lasts."""
-    at = f"slot_time[{number}]."
-    if not 1 <= slot.start_sec <= INSTANT_MAX_S:
-        reading.note(at + "start_sec", REQUIRED if slot.start_sec == 0 else f"must be 1 to {INSTANT_MAX_S:,}")
-    elif not 0 <= slot.duration_sec <= DURATION_MAX_S:
-        reading.note(at + "duration_sec", f"must be 1 to {DURATION_MAX_S:,} (31 days), or not given")
-    else:
-        reading.end_in_time(at + "duration_sec", slot.start_sec * SECOND_US, slot.duration_sec * SECOND_US)
-    return AskedSlot(
-        merchant_id,
-        reading.required_text(at, "service_id", slot.service_id),
-        slot.start_sec * SECOND_US,
-        slot.duration_sec * SECOND_US,
-        reading.text(at, "availability_tag", slot.availability_tag),
-        resources(reading, at + "resource_ids.", slot.resource_ids) if slot.HasField("resource_ids") else None,
-    )
 
 
 def _user(reading: Reading, user: booking_pb2.UserInformation | None) -> UserInformation:

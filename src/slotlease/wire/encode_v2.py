@@ -7,13 +7,13 @@ from typing import Final
 
 from slotlease.desk.batch_availability_lookup import BatchAvailabilityLookup
 from slotlease.desk.check_availability import Availability
-from slotlease.domain.booking import Booking, BookingStatus, PrepaymentStatus, UserInformation
+from slotlease.domain.booking import Booking, BookingStatus, UserInformation
 from slotlease.domain.failure import BookingFailure
 from slotlease.domain.lease import Lease
 from slotlease.domain.slot import SECOND_US, AskedSlot, Resources
 from slotlease.wire.codec_v2 import STATUSES
 from slotlease.wire.outcome import CAUSES
-from slotlease.wire.payment import NUMBERS, write_payment
+from slotlease.wire.payment import prepayment_told, write_payment
 from slotlease.wire.proto.v2 import booking_pb2
 from slotlease.wire.proto.v2 import booking_service_pb2 as service_pb2
 from slotlease.wire.writing import answer_bytes, duration, timestamp, write_address
@@ -64,14 +64,10 @@ def booking_updated(answer: Booking | BookingFailure) -> bytes:
 
 
 def booking_status(answer: Booking) -> bytes:
-    """Google requires a prepayment_status here, and takes "unspecified" for "not provided": that is what is said."""
-    prepaid = PrepaymentStatus.UNSPECIFIED if answer.payment is None else answer.payment.prepayment_status
-    if prepaid is PrepaymentStatus.UNSPECIFIED:
-        prepaid = PrepaymentStatus.NOT_PROVIDED
     message = service_pb2.GetBookingStatusResponse(
         booking_id=answer.booking_id,
         booking_status=_STATUS_NUMBERS[answer.status],
-        prepayment_status=NUMBERS[prepaid],
+        prepayment_status=prepayment_told(answer.payment),
     )
     return answer_bytes(message)
 

@@ -64,6 +64,10 @@ LENGTH_MAX: Final = {
     "post_office_box_number": _ADDRESS_PART,
     "postal_code": _ADDRESS_PART,
     "street_address": _ADDRESS_PART,
+    # Version 3's names of three of them.
+    "country": _ADDRESS_PART,
+    "locality": _ADDRESS_PART,
+    "region": _ADDRESS_PART,
     "additional_request": 4_096,
     "payment_transaction_id": _PAYMENT_ID,
     "payment_option_id": _PAYMENT_ID,

@@ -46,17 +46,34 @@ CAUSES: Final[Mapping[Cause, Spelling]] = {
     Cause.OUTSIDE_CANCELLATION_WINDOW: Spelling(Failure.OUTSIDE_CANCELLATION_WINDOW, grpc.StatusCode.INVALID_ARGUMENT),
     Cause.BOOKING_ALREADY_CANCELLED: Spelling(Failure.BOOKING_ALREADY_CANCELLED, grpc.StatusCode.INVALID_ARGUMENT),
     Cause.PAYMENT_ERROR: Spelling(Failure.PAYMENT_ERROR, grpc.StatusCode.FAILED_PRECONDITION),
+    Cause.OFFER_UNAVAILABLE: Spelling(Failure.OFFER_UNAVAILABLE, grpc.StatusCode.FAILED_PRECONDITION),
 }
+
+HTTP_CODES: Final[Mapping[grpc.StatusCode, int]] = {
+    grpc.StatusCode.OK: 200,
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.CANCELLED: 499,
+    grpc.StatusCode.INTERNAL: 500,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+}
+"""Google's status-codes page, for version 3; a method may say some of them otherwise (`rest_v3.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How one call ended. `cause` is for the log and the metrics: a Cause, a Reason or an incident, nobody's data."""
+    """How one call ended. `cause` is for the log and the metrics: a Cause, a Reason or an incident, nobody's data.
+    One that did not end well has its `error`, and as `status` the same as gRPC sends it."""
 
     code: grpc.StatusCode
     cause: str = ""
     payload: bytes = b""
     status: grpc.Status | None = None
+    error: Status | None = None
 
 
 def answered(payload: bytes, cause: Cause | None = None) -> Ending:
@@ -78,6 +95,17 @@ def failed(failure: BookingFailure) -> Ending:
     """The refusal as version 0 tells it: a status code, its cause by name in the details."""
     info = ErrorInfo(reason=failure.cause.value, domain=ERROR_DOMAIN)
     return _ending(CAUSES[failure.cause].v0, failure.cause.value, failure.description, info)
+
+
+def malformed(description: str) -> Ending:
+    """The request as a whole is wrong, before any of its fields was read."""
+    return _invalid((InvalidArgument("", description),))
+
+
+def unauthenticated() -> Ending:
+    return _ending(
+        grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED", "no valid credentials; send them with each request"
+    )
 
 
 def unimplemented(text: str) -> Ending:
@@ -119,7 +147,8 @@ def _ending(code: grpc.StatusCode, cause: str, text: str, *details: Message) -> 
         packed.append(AnyMessage())
         packed[-1].Pack(detail)
     number: int = code.value[0]
-    return Ending(code, cause, status=rpc_status.to_status(Status(code=number, message=text, details=packed)))
+    error = Status(code=number, message=text, details=packed)
+    return Ending(code, cause, status=rpc_status.to_status(error), error=error)
 
 
 UNAVAILABLE: Final = _ending(

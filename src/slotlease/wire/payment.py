@@ -22,6 +22,7 @@ from slotlease.domain.booking import (
 from slotlease.wire.limits import Reading
 from slotlease.wire.proto.v0 import payment_pb2 as v0
 from slotlease.wire.proto.v2 import payment_pb2 as v2
+from slotlease.wire.proto.v3 import payment_pb2 as v3
 from slotlease.wire.reading import named
 
 PREPAYMENT_STATUSES: Final[Mapping[int, PrepaymentStatus]] = {
@@ -45,11 +46,13 @@ PRICE_TYPES: Final[Mapping[int, PriceType]] = {
 
 _ALL_NAMES: Final[tuple[Mapping[int, Enum], ...]] = (PREPAYMENT_STATUSES, PROCESSED_BY, PRICE_TYPES)
 
-# Any: the stubs give one number two types, one for each version.
+# Any: the stubs give one number three types, one for each version.
 NUMBERS: Final[Mapping[Enum, Any]] = {meant: number for names in _ALL_NAMES for number, meant in names.items()}
 
 
-def read_payment(reading: Reading, payment: v0.PaymentInformation | v2.PaymentInformation) -> PaymentInformation:
+def read_payment(
+    reading: Reading, payment: v0.PaymentInformation | v2.PaymentInformation | v3.PaymentInformation
+) -> PaymentInformation:
     at = "payment_information."
     deposit = fee = None
     if payment.HasField("deposit"):
@@ -79,12 +82,14 @@ def read_payment(reading: Reading, payment: v0.PaymentInformation | v2.PaymentIn
     )
 
 
-def _read_price(reading: Reading, at: str, price: v0.Price | v2.Price) -> Price:
+def _read_price(reading: Reading, at: str, price: v0.Price | v2.Price | v3.Price) -> Price:
     currency_code = reading.text(at, "currency_code", price.currency_code)
     return Price(price.price_micros, currency_code, reading.text(at, "pricing_option_tag", price.pricing_option_tag))
 
 
-def write_payment(message: v0.PaymentInformation | v2.PaymentInformation, payment: PaymentInformation | None) -> None:
+def write_payment(
+    message: v0.PaymentInformation | v2.PaymentInformation | v3.PaymentInformation, payment: PaymentInformation | None
+) -> None:
     """Into a field of a booking that is not set yet, and stays so where nothing was said about money."""
     if payment is None:
         return
@@ -110,7 +115,13 @@ def write_payment(message: v0.PaymentInformation | v2.PaymentInformation, paymen
         message.no_show_fee.fee_type = NUMBERS[payment.no_show_fee.fee_type]
 
 
-def _write_price(message: v0.Price | v2.Price, price: Price | None) -> None:
+def prepayment_told(payment: PaymentInformation | None) -> Any:
+    """Google requires one of GetBookingStatus, and takes "unspecified" for "not provided": that is what is said."""
+    prepaid = PrepaymentStatus.UNSPECIFIED if payment is None else payment.prepayment_status
+    return NUMBERS[PrepaymentStatus.NOT_PROVIDED if prepaid is PrepaymentStatus.UNSPECIFIED else prepaid]
+
+
+def _write_price(message: v0.Price | v2.Price | v3.Price, price: Price | None) -> None:
     if price is None:
         return
     message.SetInParent()

@@ -13,10 +13,13 @@ from google.protobuf.message import DecodeError, Message
 
 from slotlease.domain.booking import PostalAddress
 from slotlease.domain.failure import InvalidArgument
-from slotlease.domain.slot import AskedSlot, Resources
-from slotlease.wire.limits import PAYLOAD_BYTES_MAX, REQUIRED, Malformed, Reading
+from slotlease.domain.slot import SECOND_US, AskedSlot, Resources
+from slotlease.wire.limits import DURATION_MAX_S, INSTANT_MAX_S, PAYLOAD_BYTES_MAX, REQUIRED, Malformed, Reading
 from slotlease.wire.proto.v0 import booking_pb2 as v0
 from slotlease.wire.proto.v2 import booking_pb2 as v2
+from slotlease.wire.proto.v2 import booking_service_pb2 as v2_service
+from slotlease.wire.proto.v3 import booking_pb2 as v3
+from slotlease.wire.proto.v3 import booking_service_pb2 as v3_service
 
 MessageT = TypeVar("MessageT", bound=Message)
 NumberT = TypeVar("NumberT", bound=int)
@@ -62,12 +65,42 @@ def asked_slot(reading: Reading, at: str, slot: v0.Lease | v2.Slot) -> AskedSlot
     return AskedSlot(merchant_id, service_id, start_us, duration_us, tag, given)
 
 
-def resources(reading: Reading, at: str, given: v0.Resources | v2.Resources) -> Resources:
+def resources(reading: Reading, at: str, given: v0.Resources | v2.Resources | v3.ResourceIds) -> Resources:
     staff_id = reading.text(at, "staff_id", given.staff_id)
     room_id = reading.text(at, "room_id", given.room_id)
     # Version 0 counts no people.
-    party_size = reading.party_size(at + "party_size", given.party_size) if isinstance(given, v2.Resources) else 0
+    party_size = 0 if isinstance(given, v0.Resources) else reading.party_size(at + "party_size", given.party_size)
     return Resources(staff_id, room_id, party_size)
+
+
+def start_us(reading: Reading, at: str, slot: v2_service.SlotTime | v3_service.SlotTime | v3.Slot) -> int:
+    """Where the wire counts in whole seconds. No slot begins in 1970's first, so 0 is "not given"."""
+    if not 1 <= slot.start_sec <= INSTANT_MAX_S:
+        reading.note(at + "start_sec", REQUIRED if slot.start_sec == 0 else f"must be 1 to {INSTANT_MAX_S:,}")
+        return 0
+    return slot.start_sec * SECOND_US
+
+
+def slot_of_batch(
+    reading: Reading, number: int, merchant_id: str, slot: v2_service.SlotTime | v3_service.SlotTime
+) -> AskedSlot:
+    """Google calls the duration optional. Every slot has one, so a slot asked for without it is like any other that
+    is not offered: not available (DESIGN 5). It is read as 0, which no slot lasts."""
+    at = f"slot_time[{number}]."
+    begins_us, duration_us = start_us(reading, at, slot), 0
+    if 0 <= slot.duration_sec <= DURATION_MAX_S:
+        duration_us = slot.duration_sec * SECOND_US
+        reading.end_in_time(at + "duration_sec", begins_us, duration_us)
+    else:
+        reading.note(at + "duration_sec", f"must be 1 to {DURATION_MAX_S:,} (31 days), or not given")
+    return AskedSlot(
+        merchant_id,
+        reading.required_text(at, "service_id", slot.service_id),
+        begins_us,
+        duration_us,
+        reading.text(at, "availability_tag", slot.availability_tag),
+        resources(reading, at + "resource_ids.", slot.resource_ids) if slot.HasField("resource_ids") else None,
+    )
 
 
 def wished_expiry_us(reading: Reading, lease: v0.Lease | v2.Lease) -> int | None:

@@ -1,0 +1,292 @@
+"""Version 3 of the API: JSON over HTTP. Each call is decoded, asked of the desk, and its answer encoded.
+
+An ASGI application, so that any HTTP server can serve it. Paths are taken in any letter case, with a slash at the end
+or without (Google's pages print both); CreateLease stands in Google's messages and not in its table of paths: the path
+is ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import grpc
+from google.protobuf.json_format import MessageToDict
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from slotlease.domain.booking import Booking
+from slotlease.domain.failure import BookingFailure, InvalidArgument, NotFound
+from slotlease.domain.lease import Lease
+from slotlease.telemetry import Report
+from slotlease.telemetry.metrics import Metrics
+from slotlease.wire import codec_v3 as codec
+from slotlease.wire import encode_v3 as encode
+from slotlease.wire import outcome
+from slotlease.wire.admission import Admission
+from slotlease.wire.bridge import AskDesk
+from slotlease.wire.interceptor import Rpc
+from slotlease.wire.limits import PAYLOAD_BYTES_MAX
+from slotlease.wire.outcome import HTTP_CODES, RETRY_AFTER_S, Ending, answered, refused, unimplemented
+from slotlease.wire.record import Record, recorder
+
+SERVICE: Final = "ext.maps.booking.partner.v3.BookingService"
+"""As logs and metrics name it; over HTTP nobody does."""
+
+BODY_TIMEOUT_S: Final = 10.0
+"""For the whole body of a request. Google gives a whole call less (google-policies)."""
+
+DEADLINE_S: Final = 15.0
+"""HTTP brings no deadline. Past the longest that Google waits for any call, nobody listens."""
+
+_AS_IS: Final[Mapping[str, str]] = {}
+_IN_LEASE: Final = {"slot": "lease.slot", "client_reference": "lease.user_reference"}
+_IN_BOOKING: Final = {"slot": "booking.slot", "status": "booking.status", "booking_id": "booking.booking_id"}
+_LATER: Final = (
+    "SetMarketingPreference",
+    "BatchGetWaitEstimates",
+    "CreateWaitlistEntry",
+    "GetWaitlistEntry",
+    "DeleteWaitlistEntry",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    rpc: Rpc
+    record: Record
+
+
+def application(  # noqa: PLR0913 - what the versions over gRPC take, and a prefix
+    ask: AskDesk,
+    *,
+    new_secret: Callable[[], bytes],
+    report: Report,
+    admission: Admission,
+    is_serving: Callable[[], bool],
+    metrics: Metrics | None = None,
+    leases: bool = True,
+    prefix: str = "",
+) -> ASGIApp:
+    """Serves `prefix` + /v3/<Method>. `new_secret` gives SECRET_BYTES random bytes each time; `is_serving` is what
+    HealthCheck says."""
+    service = BookingServiceV3(ask, new_secret)
+    rpcs: dict[str, Rpc] = {
+        "CheckAvailability": service.check_availability,
+        "BatchAvailabilityLookup": service.batch_availability_lookup,
+        "CreateLease": service.create_lease if leases else _no_leases,
+        "CreateBooking": service.create_booking,
+        "UpdateBooking": service.update_booking,
+        "GetBookingStatus": service.get_booking_status,
+        "ListBookings": service.list_bookings,
+        **dict.fromkeys(_LATER, _not_yet),
+    }
+    counted = metrics or Metrics()  # counted all the same, and shown to nobody
+    methods = {
+        f"{prefix}/v3/{name}".lower(): _Method(rpc, recorder("v3", SERVICE, name, counted))
+        for name, rpc in rpcs.items()
+    }
+    return _Application(methods, f"{prefix}/v3/HealthCheck".lower(), is_serving, report, admission)
+
+
+class BookingServiceV3:
+    """Raises Malformed and DeskFault, which the application turns into status codes."""
+
+    def __init__(self, ask: AskDesk, new_secret: Callable[[], bytes]) -> None:
+        self._ask = ask
+        self._new_secret = new_secret
+
+    async def check_availability(self, payload: bytes, deadline_s: float | None) -> Ending:
+        operation, slot = codec.check_availability(payload)
+        answer = await self._ask(operation, deadline_s)
+        if isinstance(answer, InvalidArgument):
+            return _refused(answer, _AS_IS)
+        return answered(encode.availability(slot, answer))
+
+    async def batch_availability_lookup(self, payload: bytes, deadline_s: float | None) -> Ending:
+        operation, request = codec.batch_availability_lookup(payload)
+        answer = await self._ask(operation, deadline_s)
+        if isinstance(answer, InvalidArgument):
+            return _refused(answer, _AS_IS)
+        return answered(encode.batch_availability(request, answer))
+
+    async def create_lease(self, payload: bytes, deadline_s: float | None) -> Ending:
+        answer = await self._ask(codec.create_lease(payload, self._new_secret()), deadline_s)
+        if isinstance(answer, Lease):
+            return answered(encode.lease(answer))
+        if isinstance(answer, BookingFailure):
+            return answered(encode.lease(answer), answer.cause)
+        return _refused(answer, _IN_LEASE)
+
+    async def create_booking(self, payload: bytes, deadline_s: float | None) -> Ending:
+        answer = await self._ask(codec.create_booking(payload, self._new_secret()), deadline_s)
+        if isinstance(answer, Booking):
+            return answered(encode.booking_created(answer))
+        if isinstance(answer, BookingFailure):
+            return answered(encode.booking_created(answer), answer.cause)
+        return _refused(answer, _AS_IS)
+
+    async def update_booking(self, payload: bytes, deadline_s: float | None) -> Ending:
+        answer = await self._ask(codec.update_booking(payload), deadline_s)
+        if isinstance(answer, Booking):
+            return answered(encode.booking_updated(answer))
+        if isinstance(answer, BookingFailure):
+            return answered(encode.booking_updated(answer), answer.cause)
+        ending = _refused(answer, _IN_BOOKING)
+        # An unknown booking too is the request's mistake here, and only here (DESIGN 5; Google's status-codes page).
+        return replace(ending, code=grpc.StatusCode.INVALID_ARGUMENT)
+
+    async def get_booking_status(self, payload: bytes, deadline_s: float | None) -> Ending:
+        answer = await self._ask(codec.get_booking_status(payload), deadline_s)
+        if isinstance(answer, NotFound):
+            return _refused(answer, _AS_IS)
+        return answered(encode.booking_status(answer))
+
+    async def list_bookings(self, payload: bytes, deadline_s: float | None) -> Ending:
+        answer = await self._ask(codec.list_bookings(payload), deadline_s)
+        if isinstance(answer, NotFound):
+            return _refused(answer, _AS_IS)
+        return answered(encode.bookings(answer))
+
+
+def _refused(refusal: InvalidArgument | NotFound, paths: Mapping[str, str]) -> Ending:
+    """A slot begins at `start_sec` here, and not at version 2's `start_time`."""
+    return refused(replace(refusal, field=refusal.field.replace("slot.start_time", "slot.start_sec")), paths)
+
+
+async def _no_leases(payload: bytes, deadline_s: float | None) -> Ending:  # noqa: ARG001 - it is an Rpc
+    return unimplemented("this server holds no slots; book directly with CreateBooking")
+
+
+async def _not_yet(payload: bytes, deadline_s: float | None) -> Ending:  # noqa: ARG001 - it is an Rpc
+    return unimplemented("this server does not offer this method")
+
+
+class _Application:
+    def __init__(
+        self,
+        methods: Mapping[str, _Method],
+        health_path: str,
+        is_serving: Callable[[], bool],
+        report: Report,
+        admission: Admission,
+    ) -> None:
+        self._methods = methods
+        self._health_path = health_path
+        self._is_serving = is_serving
+        self._report = report
+        self._admission = admission
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        try:
+            response = await self._respond(request)
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        path = request.url.path.lower().rstrip("/")
+        if path == self._health_path:
+            if request.method not in {"GET", "HEAD"}:
+                return _wrong_verb("GET")
+            return JSONResponse({"status": "SERVING"}) if self._is_serving() else _failed(outcome.UNAVAILABLE)
+        method = self._methods.get(path)
+        if method is None:
+            return _error(404, "NOT_FOUND", "no such method; the methods are /v3/<Method>, as Google's pages name them")
+        if request.method != "POST":
+            return _wrong_verb("POST")
+        began_s = time.monotonic()
+        ending = await self._call(method, request, began_s)
+        method.record(ending, began_s)
+        if ending.error is None:
+            return Response(ending.payload, media_type="application/json")
+        return _failed(ending)
+
+    async def _call(self, method: _Method, request: Request, began_s: float) -> Ending:
+        if not self._admission.enter():
+            return outcome.UNAVAILABLE
+        try:
+            problem = _why_not_json(request)
+            payload = b"" if problem else await _body(request)
+            if problem or payload is None:
+                return outcome.malformed(problem or "the body did not arrive in time, or is too long")
+            return await method.rpc(payload, began_s + DEADLINE_S)
+        except (asyncio.CancelledError, ClientDisconnect):
+            method.record(Ending(grpc.StatusCode.CANCELLED), began_s)
+            raise
+        except Exception as error:  # noqa: BLE001 - the server library's own net would tell nothing that we know
+            return outcome.of_exception(error, self._report)
+        finally:
+            self._admission.leave()
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """Whoever serves the application says when it begins and when it ends; there is nothing to do at either."""
+    while True:
+        told = (await receive())["type"]
+        await send({"type": f"{told}.complete"})
+        if told == "lifespan.shutdown":
+            return
+
+
+async def _body(request: Request) -> bytes | None:
+    """None where it is longer than any request, or trickles."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > PAYLOAD_BYTES_MAX:
+                    return None
+    except TimeoutError:
+        return None
+    return bytes(body)
+
+
+def _why_not_json(request: Request) -> str:
+    """What the headers say of a body that we cannot read; empty where they say nothing wrong."""
+    kind, _, parameters = request.headers.get("content-type", "application/json").lower().partition(";")
+    if kind.strip() != "application/json" or parameters.strip().replace('"', "") not in {"", "charset=utf-8"}:
+        return "the body must be application/json in UTF-8"
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        return "the body must not be compressed"
+    return ""
+
+
+# --- what did not end well ------------------------------------------------------------------------------------
+
+
+def _failed(ending: Ending) -> Response:
+    assert ending.error is not None  # noqa: S101 - tells the checker what the caller asked
+    details = [MessageToDict(detail) for detail in ending.error.details]
+    headers = {}
+    if ending.code is grpc.StatusCode.UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    if ending.code is grpc.StatusCode.UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = 'Basic realm="slotlease", charset="UTF-8"'
+    return _error(HTTP_CODES[ending.code], ending.code.name, ending.error.message, details, headers)
+
+
+def _wrong_verb(allowed: str) -> Response:
+    return _error(405, "METHOD_NOT_ALLOWED", f"this method is called with {allowed}", headers={"Allow": allowed})
+
+
+def _error(
+    code: int,
+    status: str,
+    message: str,
+    details: list[dict[str, object]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    error = {"code": code, "status": status, "message": message, "details": details or []}
+    return JSONResponse({"error": error}, code, headers)
