@@ -48,6 +48,10 @@ lint: env-dev ## every check but the tests
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python proto/generate.py --check
 
+.PHONY: prove
+prove: env-dev ## the long versions of all proofs (PROVE='--only crash --seed 7 --scale 2')
+	nice $(BIN)/python -m tests.prove $(PROVE)
+
 .PHONY: mutants
 mutants: env-dev ## spoil the rules and the desk in one place at a time: their tests must notice (half an hour)
 	nice $(BIN)/mutmut run --max-children $(MUTANTS_AT_ONCE)

@@ -114,6 +114,15 @@ class Lives:
             if server.wait(WAIT_S) != 0:
                 self.figures.wrong.append(f"the last server ended with {server.returncode}")
         self.audit("settled")
+        doctor = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", "slotlease.cli", "doctor", "--store", url_of(self._folder)],
+            cwd=_ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if doctor.returncode != 0:
+            self.figures.wrong.append(f"doctor: {doctor.stdout}{doctor.stderr}")
 
     def audit(self, after: str) -> None:
         """On a copy: the next server shall find the files as the last one left them."""

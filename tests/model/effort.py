@@ -1,4 +1,6 @@
 """How hard these tests try, and where. PROOF_EFFORT=20 runs twenty times as many examples and seeds as `make test`."""
+"""How hard these tests try, and where. MODEL_EFFORT=20 runs twenty times as many examples and seeds as `make test`,
+MODEL_SEED=100 counts the seeds of days from 100."""
 
 from __future__ import annotations
 
@@ -9,8 +11,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 EFFORT = int(os.environ.get("PROOF_EFFORT", "1"))
+EFFORT = int(os.environ.get("MODEL_EFFORT", "1"))
+FIRST_SEED = int(os.environ.get("MODEL_SEED", "0"))
 TIMEOUT_S = 600 * EFFORT
 """Time to shrink what was found as well: without it a failure would end as a time-out that explains nothing."""
+
+
+def seeds(count: int) -> range:
+    return range(FIRST_SEED, FIRST_SEED + count * EFFORT)
+
 
 # Where the system has a folder in memory: no power fails in these tests, and there an fsync costs nothing.
 _MEMORY = Path("/dev/shm")  # noqa: S108 - only the folder above the random name

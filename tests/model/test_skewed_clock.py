@@ -14,13 +14,13 @@ import pytest
 
 from tests.model.corners import CORNERS, Corner
 from tests.model.day import Day
-from tests.model.effort import EFFORT, TIMEOUT_S, passing_folder
+from tests.model.effort import TIMEOUT_S, passing_folder, seeds
 from tests.model.ledger_image import LedgerImage, broken_promises, image_of
 from tests.model.told import BookingTold, told_by_desk
 from tests.model.watched_shop import LedgerShop
 from tests.support import HandClock
 
-SEEDS = range(6 * EFFORT)
+SEEDS = seeds(6)
 BATCHES = 100
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]

@@ -16,13 +16,13 @@ from slotlease.domain.booking import Booking
 from slotlease.domain.lease import Lease, LeaseState
 from tests.model.corners import CORNERS, Corner
 from tests.model.day import Day
-from tests.model.effort import EFFORT, TIMEOUT_S, passing_folder
+from tests.model.effort import TIMEOUT_S, passing_folder, seeds
 from tests.model.ledger_image import LedgerImage, image_of
 from tests.model.told import Request, told_by_desk
 from tests.model.watched_shop import LedgerShop
 from tests.support import HandClock, Offered
 
-SEEDS = range(6 * EFFORT)
+SEEDS = seeds(6)
 REQUESTS = 200
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]

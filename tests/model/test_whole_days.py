@@ -8,12 +8,12 @@ import pytest
 
 from tests.model.corners import CORNERS, Corner
 from tests.model.day import Day
-from tests.model.effort import EFFORT, TIMEOUT_S, passing_folder
+from tests.model.effort import TIMEOUT_S, passing_folder, seeds
 from tests.model.watched_shop import LedgerShop, WatchedShop
 from tests.model.wire_shop import WireShop
 
-SEEDS = range(6 * EFFORT)
-SEEDS_BY_WIRE = range(2 * EFFORT)
+SEEDS = seeds(6)
+SEEDS_BY_WIRE = seeds(2)
 BATCHES = 70
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
