@@ -25,11 +25,10 @@ from slotlease.desk.health_watch import HealthWatch
 from slotlease.desk.operation import Operation
 from slotlease.desk.purge_leases import purge
 from slotlease.desk.sweep_leases import sweep
-from slotlease.desk.tally import LiveLeases, Tally
+from slotlease.desk.tally import Tally
 from slotlease.domain.lease import LeaseTerms
 from slotlease.domain.opaque_id import SECRET_BYTES
 from slotlease.domain.policy import Rules
-from slotlease.store.clock import system_clock
 from slotlease.store.open import open_store
 from slotlease.store.protocol import Store, StoreUnavailable
 from slotlease.telemetry import Report, reporter, set_up_logs, tell_strays, told_of
@@ -89,7 +88,7 @@ def run(settings: Settings, announce: Callable[[Serving], None]) -> None:
             report,
             waiting_max=settings.queue_max,
             batch_max=settings.batch_max,
-            tally=Tally(metrics, LiveLeases(store.live_leases()), system_clock),
+            tally=Tally(metrics, store.live_leases),
         )
         server = _Server(settings, store, desk, report, metrics)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -74,6 +74,8 @@ PREFETCH_AND_COMMIT = {
 
 SWEEP_IMPORT_AND_EXPORT = {
     # Of the leases that are kept, only the active ones.
+    # All of an index that holds the active ones only: no more than there are to count.
+    "LIVE_LEASES": ["SCAN lease USING COVERING INDEX lease_active"],
     "LAPSED_LEASES": ["SEARCH lease USING COVERING INDEX lease_active ((merchant_no,lease_no)>(?,?))"],
     "INSERT_MERCHANT": [],
     "UPDATE_MERCHANT": [MERCHANT],
@@ -113,7 +115,6 @@ PLANS = PREFETCH_AND_COMMIT | SWEEP_IMPORT_AND_EXPORT | OPERATORS
 MAY_READ_WHOLE_TABLES = {
     "FINGERPRINT_KEY",  # one row
     "LEASES_NEWEST",  # an operator looks
-    "LIVE_LEASES",  # a server starts
     "BOOKINGS_LATEST",  # an operator looks
     "PROBE_WRITE",  # reads none
     "MERCHANTS",  # an import looks, once
@@ -172,7 +173,8 @@ def test_every_statement_has_a_plan_or_leave_to_read_whole_tables() -> None:
 
 def test_no_plan_reads_a_whole_table() -> None:
     scans = [line for plan in PLANS.values() for line in plan if line.startswith("SCAN")]
-    assert scans == ["SCAN latest"], "what a co-routine found before it; no table"
+    counted = "SCAN lease USING COVERING INDEX lease_active"
+    assert sorted(scans) == ["SCAN latest", counted], "what a co-routine found before it; no table"
 
 
 @pytest.mark.parametrize("name", PLANS)

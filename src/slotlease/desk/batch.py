@@ -112,16 +112,16 @@ class Batches:
                 for request in asking[: len(asking) - len(rest)]:
                     request.given_before = request.given
                 raise
-            self._tell(asking[: len(asking) - len(rest)], changes, transaction.facts.now_us, time.monotonic() - began_s)
+            self._tell(asking[: len(asking) - len(rest)], changes, time.monotonic() - began_s)
             return rest
 
-    def _tell(self, decided: list[_Request], changes: Changes, now_us: int, commit_s: float) -> None:
+    def _tell(self, decided: list[_Request], changes: Changes, commit_s: float) -> None:
         """What is counted wrong must not undo what is committed: here nothing may raise."""
         if self._tally is None:
             return
         try:
             if changes:
-                self._tally.committed(changes, now_us, commit_s)
+                self._tally.committed(changes, commit_s)
             self._tally.answered([(request.operation, request.answer) for request in decided], changes)
         except Exception as error:  # noqa: BLE001 - see above
             self._report(error)

@@ -5,7 +5,7 @@ Here and not in the rules: those are pure, and what was decided counts only once
 
 from __future__ import annotations
 
-import threading
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +17,7 @@ from slotlease.domain.booking import Booking
 from slotlease.domain.facts import Changes
 from slotlease.domain.failure import InvalidArgument, Reason
 from slotlease.domain.lease import Lease, LeaseState
+from slotlease.store.protocol import StoreFault
 
 if TYPE_CHECKING:
     # Slow to import, and most commands show no metrics.
@@ -31,50 +32,14 @@ _CREATES: Final[Mapping[type[Operation[object]], str]] = {
     BookLease: BOOKINGS,
 }
 
-_EXPIRIES_KEPT_MAX: Final = 4096
-
-
-class LiveLeases:
-    """How many leases hold a spot, known without asking the ledger: it has no index by expiry (DESIGN 3), so a count
-    there costs more with each lease that ever was.
-
-    Kept by second of expiry, so that a lease that nobody ends goes out of the count by itself. Whatever is missed (what
-    commands do beside the server) is wrong until that expiry and no longer, 15 minutes by default.
-    """
-
-    def __init__(self, found: Mapping[int, int]) -> None:
-        """`found`: of the leases live at the start, how many end at which instant (microseconds)."""
-        self._ends = dict(found)
-        self._changing = threading.Lock()
-
-    def count(self, now_us: int) -> int:
-        with self._changing:
-            self._forget(now_us)
-            return sum(self._ends.values())
-
-    def add(self, changes: Changes, now_us: int) -> None:
-        """What a committed batch granted and ended. An expired one has left the count already, or is about to."""
-        if not changes.leases:
-            return
-        with self._changing:
-            for before, after in changes.leases:
-                was, is_now = before is not None and before.is_live(now_us), after.is_live(now_us)
-                if was is not is_now:
-                    self._ends[after.expires_us] = max(0, self._ends.get(after.expires_us, 0) + is_now - was)
-            if len(self._ends) > _EXPIRIES_KEPT_MAX:
-                self._forget(now_us)
-
-    def _forget(self, now_us: int) -> None:
-        for expires_us in [instant for instant in self._ends if instant <= now_us]:
-            del self._ends[expires_us]
-
 
 class Tally:
-    """Counts into `metrics` what the two lanes and their batches tell."""
+    """Counts into `metrics` what the two lanes and their batches tell. `live_leases` counts those on the ledger, and is
+    asked whenever the metrics are read: a count kept here would miss what commands and other servers do to it, and
+    would have to be made anew at each start. The index of active leases alone answers it (docs/decisions/0012)."""
 
-    def __init__(self, metrics: Metrics, live_leases: LiveLeases, now_us: Callable[[], int]) -> None:
+    def __init__(self, metrics: Metrics, live_leases: Callable[[], int]) -> None:
         self._metrics = metrics
-        self._live_leases = live_leases
         self._granted, self._ended = (
             metrics.leases.labels("granted"),
             {
@@ -86,7 +51,7 @@ class Tally:
         for method in (LEASES, BOOKINGS):
             metrics.replays.labels(method)
             metrics.token_conflicts.labels(method)
-        metrics.live_leases.set_function(lambda: live_leases.count(now_us()))
+        metrics.live_leases.set_function(lambda: _or_not_a_number(live_leases))
 
     # --- the lanes -----------------------------------------------------------------------------------------------
 
@@ -105,10 +70,9 @@ class Tally:
     def store_unavailable(self, lane: str) -> None:
         self._metrics.store_unavailable.labels(lane).inc()
 
-    def committed(self, changes: Changes, now_us: int, duration_s: float) -> None:
+    def committed(self, changes: Changes, duration_s: float) -> None:
         """What a batch wrote, and how long writing it took."""
         self._metrics.commit_duration.observe(duration_s)
-        self._live_leases.add(changes, now_us)
         granted = sum(before is None for before, _ in changes.leases)
         if granted:
             self._granted.inc(granted)
@@ -137,3 +101,11 @@ class Tally:
             repeats = granted[method] - sum(before is None for before, _ in rows)
             if repeats > 0:
                 self._metrics.replays.labels(method).inc(repeats)
+
+
+def _or_not_a_number(count: Callable[[], int]) -> float:
+    """The other metrics are never more wanted than while the store is away."""
+    try:
+        return count()
+    except StoreFault:
+        return math.nan

@@ -125,8 +125,8 @@ class Ledger(Protocol):
     def bookings(self, *, limit: int) -> Sequence[Booking]:
         """Bookings by start, the latest first."""
 
-    def live_leases(self) -> Mapping[int, int]:
-        """Of the leases live now, how many end at which instant. Reads every lease there is: for the start only."""
+    def live_leases(self) -> int:
+        """How many there are now. Its cost grows with them, and not with those that ended."""
 
     def lapsed_leases(self, *, after: RowKey, limit: int) -> Sequence[RowKey]:
         """(merchant_no, lease_no) of leases whose time is up and that nobody has buried, in order, past `after`."""

@@ -112,9 +112,10 @@ class SqliteStore:
         with self._read() as (query, _):
             return [rows.booking_of(row[1:], row[0]) for row in query(statements.BOOKINGS_LATEST, {"rows_max": limit})]
 
-    def live_leases(self) -> Mapping[int, int]:
+    def live_leases(self) -> int:
         with self._read() as (query, now_us):
-            return {row[0]: row[1] for row in query(statements.LIVE_LEASES, {"now_us": now_us})}
+            ((count,),) = query(statements.LIVE_LEASES, {"now_us": now_us})
+            return int(count)
 
     def lapsed_leases(self, *, after: RowKey, limit: int) -> Sequence[RowKey]:
         with self._read() as (query, now_us):

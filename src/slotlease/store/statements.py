@@ -146,7 +146,7 @@ BOOKINGS_LATEST = f"""
     FROM booking JOIN merchant ON merchant.merchant_no = booking.merchant_no
     ORDER BY booking.start_us DESC, booking.merchant_no, booking.booking_no DESC LIMIT :rows_max
 """
-LIVE_LEASES = "SELECT expires_us, count(*) FROM lease WHERE state = 1 AND expires_us > :now_us GROUP BY expires_us"
+LIVE_LEASES = "SELECT count(*) FROM lease WHERE state = 1 AND expires_us > :now_us"
 LAPSED_LEASES = """
     SELECT merchant_no, lease_no FROM lease
     WHERE state = 1 AND expires_us <= :now_us AND (merchant_no, lease_no) > (:merchant_no, :lease_no)
