@@ -104,7 +104,7 @@ PROOFS: dict[str, Callable[[float, int], Run]] = {
 
 
 def _model(seed: int, effort: int, which: str, much: str) -> Run:
-    environment = {"MODEL_EFFORT": str(effort), "MODEL_SEED": str(seed)}
+    environment = {"PROOF_EFFORT": str(effort), "PROOF_SEED": str(seed)}
     command = (*PYTEST, "tests/model", "-k", which, f"--hypothesis-seed={seed}")
     return Run(command, f"from {seed}", much, environment)
 

@@ -1,6 +1,5 @@
-"""How hard these tests try, and where. PROOF_EFFORT=20 runs twenty times as many examples and seeds as `make test`."""
-"""How hard these tests try, and where. MODEL_EFFORT=20 runs twenty times as many examples and seeds as `make test`,
-MODEL_SEED=100 counts the seeds of days from 100."""
+"""How hard these tests try, and where. PROOF_EFFORT=20 runs twenty times as many examples and seeds as `make test`,
+PROOF_SEED=100 counts the seeds of days from 100."""
 
 from __future__ import annotations
 
@@ -11,8 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 EFFORT = int(os.environ.get("PROOF_EFFORT", "1"))
-EFFORT = int(os.environ.get("MODEL_EFFORT", "1"))
-FIRST_SEED = int(os.environ.get("MODEL_SEED", "0"))
+FIRST_SEED = int(os.environ.get("PROOF_SEED", "0"))
 TIMEOUT_S = 600 * EFFORT
 """Time to shrink what was found as well: without it a failure would end as a time-out that explains nothing."""
 
