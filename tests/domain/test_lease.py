@@ -48,7 +48,7 @@ YEAR_US = 365 * DAY_US
 )
 def test_expiry_is_a_wish_granted_within_the_terms(asked_us: int | None, start_us: int, granted_us: int | None) -> None:
     asked_at_us = None if asked_us is None else NOON_US + asked_us
-    granted_at_us = lease_expiry_us(asked_at_us, start_us=NOON_US + start_us, now_us=NOON_US, terms=TERMS)
+    granted_at_us = lease_expiry_us(asked_at_us, until_us=NOON_US + start_us, now_us=NOON_US, terms=TERMS)
     assert granted_at_us == (None if granted_us is None else NOON_US + granted_us)
 
 
@@ -56,14 +56,14 @@ def test_expiry_is_a_wish_granted_within_the_terms(asked_us: int | None, start_u
 def test_terms_of_the_operator_bound_every_hold(asked_us: int | None) -> None:
     terms = LeaseTerms(min_us=7 * SECOND_US, max_us=7 * SECOND_US, default_us=7 * SECOND_US)
     asked_at_us = None if asked_us is None else NOON_US + asked_us
-    granted_us = lease_expiry_us(asked_at_us, start_us=NOON_US + DAY_US, now_us=NOON_US, terms=terms)
+    granted_us = lease_expiry_us(asked_at_us, until_us=NOON_US + DAY_US, now_us=NOON_US, terms=terms)
     assert granted_us == NOON_US + 7 * SECOND_US
 
 
 def test_cutting_between_seconds_never_ends_a_hold_before_it_began() -> None:
     now_us = NOON_US + 999_999
     terms = LeaseTerms(min_us=SECOND_US, max_us=SECOND_US, default_us=SECOND_US)
-    assert lease_expiry_us(None, start_us=now_us + SECOND_US, now_us=now_us, terms=terms) == NOON_US + SECOND_US
+    assert lease_expiry_us(None, until_us=now_us + SECOND_US, now_us=now_us, terms=terms) == NOON_US + SECOND_US
 
 
 @settings(deadline=None, max_examples=300)
@@ -79,7 +79,7 @@ def test_no_hold_outlives_its_slot_or_the_longest_lease_and_every_hold_is_live_w
 ) -> None:
     terms = LeaseTerms(min_us=lengths_us[0], default_us=lengths_us[1], max_us=lengths_us[2])
     start_us = now_us + left_us
-    granted_us = lease_expiry_us(asked_us, start_us=start_us, now_us=now_us, terms=terms)
+    granted_us = lease_expiry_us(asked_us, until_us=start_us, now_us=now_us, terms=terms)
     if left_us < SECOND_US:
         assert granted_us is None
         return

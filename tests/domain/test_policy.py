@@ -14,6 +14,8 @@ from tests.domain.samples import CUT, START_US, slot
 from tests.support import DAY_US, HOUR_US, MINUTE_US, NOON_US
 
 HOUR_AHEAD = replace(CUT, min_advance_booking_s=3600)
+LATE = replace(CUT, min_booking_buffer_before_end_time_s=60)
+END_US = slot().end_us
 
 
 def is_bookable(offered: Slot, service: Service, now_us: int) -> bool:
@@ -66,6 +68,37 @@ def is_bookable(offered: Slot, service: Service, now_us: int) -> bool:
             id="a slot that has begun is gone, whatever its rule says",
         ),
         pytest.param(
+            slot(), LATE, END_US - MINUTE_US, True, True, False, id="late bookings until the buffer, inclusive"
+        ),
+        pytest.param(slot(), LATE, START_US, True, True, True, id="late bookings go on when the slot begins"),
+        pytest.param(
+            slot(),
+            replace(CUT, min_booking_buffer_before_end_time_s=0),
+            END_US,
+            True,
+            False,
+            False,
+            id="late bookings without a buffer: until the end and not in it",
+        ),
+        pytest.param(
+            replace(slot(), last_bookable_us=START_US - MINUTE_US),
+            LATE,
+            START_US - MINUTE_US,
+            True,
+            True,
+            False,
+            id="the slot's own rule wins over late bookings",
+        ),
+        pytest.param(
+            replace(slot(), last_bookable_us=END_US + MINUTE_US),
+            LATE,
+            END_US,
+            True,
+            False,
+            False,
+            id="a slot that is over is gone, whatever its rule says",
+        ),
+        pytest.param(
             replace(slot(), first_bookable_us=NOON_US, last_bookable_us=NOON_US),
             CUT,
             NOON_US,
@@ -94,6 +127,8 @@ def test_closed_slot_is_refused_at_any_time() -> None:
         (replace(slot(), first_bookable_us=START_US + 1), CUT, START_US, "begun"),
         (replace(slot(), first_bookable_us=NOON_US + 1), CUT, NOON_US, "cannot be booked yet"),
         (slot(), HOUR_AHEAD, START_US - 1, "lead time"),
+        (slot(), LATE, END_US, "the slot is over"),
+        (slot(), LATE, END_US - 1, "lead time"),
     ],
 )
 def test_refusal_says_which_rule_forbids_it(offered: Slot, service: Service, now_us: int, words: str) -> None:
@@ -106,6 +141,7 @@ def test_refusal_says_which_rule_forbids_it(offered: Slot, service: Service, now
     ("offered", "service", "by_us"),
     [
         pytest.param(slot(), CUT, START_US, id="no rule: until the start"),
+        pytest.param(slot(), LATE, START_US, id="late bookings: until the start, so one made later stays"),
         pytest.param(
             slot(), replace(CUT, min_advance_online_canceling_s=0), START_US, id="a rule of no time: until the start"
         ),

@@ -139,6 +139,22 @@ def test_what_is_retired_closed_or_begun_is_left_out(shop: ImportShop) -> None:
     }
 
 
+def test_slot_that_has_begun_is_written_as_long_as_its_service_admits_late_bookings(shop: ImportShop) -> None:
+    rules = {"admission_policy": "TIME_FLEXIBLE", "min_booking_buffer_before_end_time": 60}
+    late = SERVICE | {"service_id": "late", "rules": rules}
+    slots = [slot(n, service_id=service_id) for n in (0, 1, 2) for service_id in ("s1", "late")]
+    shop.put_files(shop.feeds.merchants(MERCHANT), shop.feeds.services(SERVICE, late), shop.slots_file(*slots))
+    shop.shop.clock.now_us = asked(1).start_us
+    found = exported(shop)
+    assert {(s.service_id, s.start_us) for s in found.slots["m1"]} == {
+        ("s1", asked(2).start_us),
+        ("late", asked(1).start_us),
+        ("late", asked(2).start_us),
+    }
+    assert [s.min_booking_buffer_before_end_time_s for s in found.services] == [60, None]
+    assert counts(shop.put_files(*export(shop, "again").paths)) == (0, 0, 3, 0)
+
+
 def test_booking_is_taken_and_a_live_lease_is_not(shop: ImportShop) -> None:
     """A lease ends within minutes and a feed lasts a day; the booking server answers for it meanwhile."""
     shop.put(slot(0, spots_open=10))
@@ -238,6 +254,8 @@ OVERRIDES = st.fixed_dictionaries(
 RULES = st.fixed_dictionaries(
     {},
     optional={"min_advance_booking": st.integers(0, 3_600), "min_advance_online_canceling": st.integers(0, 3_600)},
+) | st.fixed_dictionaries(
+    {"admission_policy": st.just("TIME_FLEXIBLE"), "min_booking_buffer_before_end_time": st.integers(0, 3_600)}
 )
 PLACES = st.tuples(st.sampled_from(["m1", "m2"]), st.sampled_from(["s1", "s2"]), st.integers(0, 3))
 

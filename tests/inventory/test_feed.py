@@ -87,6 +87,31 @@ def test_service_brings_its_rules_and_whether_one_user_may_book_twice(shop: Feed
 
 
 @pytest.mark.parametrize(
+    ("rules", "late_s"),
+    [
+        ({"admission_policy": "TIME_FLEXIBLE", "min_booking_buffer_before_end_time": "1800"}, 1_800),
+        ({"admission_policy": "TIME_FLEXIBLE", "min_booking_buffer_before_end_time": 0}, None),
+        ({"admission_policy": "TIME_FLEXIBLE"}, None),
+        ({"admission_policy": "TIME_STRICT", "min_booking_buffer_before_end_time": "0"}, None),
+        ({"admission_policy": "TIME_STRICT_WITH_FLEXIBLE_DURATION"}, None),
+        ({"min_advance_booking": 60}, None),
+    ],
+)
+def test_service_admits_late_bookings_only_where_it_says_until_when(
+    shop: FeedFolder, rules: dict[str, Any], late_s: int | None
+) -> None:
+    feed = read_whole([shop.merchants(), shop.services(SERVICE | {"rules": rules})])
+    assert feed.services[0].min_booking_buffer_before_end_time_s == late_s
+
+
+def test_late_bookings_beside_a_lead_time_are_refused_for_they_contradict_each_other(shop: FeedFolder) -> None:
+    late = {"admission_policy": "TIME_FLEXIBLE", "min_booking_buffer_before_end_time": 60, "min_advance_booking": 60}
+    (error,) = shop.refusal(shop.merchants(), shop.services(SERVICE | {"rules": late}))
+    assert error.place == "service[0].rules.min_booking_buffer_before_end_time"
+    assert "cannot stand beside min_advance_booking" in error.problem
+
+
+@pytest.mark.parametrize(
     ("entry", "name"),
     [
         ({"name": "Yoga", "localized_service_name": {"value": "Joga"}}, "Joga"),

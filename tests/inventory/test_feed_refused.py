@@ -129,8 +129,9 @@ def test_feed_of_a_part_of_the_slots_is_refused_by_name(shop: FeedFolder, key: s
 @pytest.mark.parametrize(
     ("place", "value", "problem"),
     [
-        ("rules.admission_policy", "TIME_FLEXIBLE", 'does not understand "TIME_FLEXIBLE" yet; say TIME_STRICT'),
-        ("rules.min_booking_buffer_before_end_time", 600, 'does not understand "min_booking_buffer_before_end_time"'),
+        ("rules.admission_policy", "TIME_ELASTIC", 'does not understand "TIME_ELASTIC" yet; say TIME_STRICT'),
+        ("rules.min_booking_buffer_before_end_time", 600, 'needs "admission_policy": "TIME_FLEXIBLE"'),
+        ("rules.min_booking_buffer_before_end_time", -1, "must be from 0 to"),
         ("rules.late_cancellation_fee", {}, 'does not understand "late_cancellation_fee"'),
         ("rules.cancellation_policy", {}, 'does not understand "cancellation_policy"'),
         ("rules.min_advance_booking", -1, "must be from 0 to 316,224,000 seconds"),

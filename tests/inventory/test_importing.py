@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,41 @@ def test_slot_that_has_begun_is_past_and_not_withdrawn(shop: ImportShop) -> None
     summary = shop.put(slot(1), generated_s=slot(0)["start_sec"])
     assert counts(summary) == (0, 0, 1, 0)
     assert shop.put(slot(1), generated_s=slot(0)["start_sec"] - 1).slots_closed == 1
+
+
+def late(*, buffer_s: int = HOUR_S // 2) -> dict[str, Any]:
+    rules = {"admission_policy": "TIME_FLEXIBLE", "min_booking_buffer_before_end_time": buffer_s}
+    return SERVICE | {"rules": rules}
+
+
+def test_late_booking_is_taken_leased_and_booked_until_its_buffer(shop: ImportShop) -> None:
+    assert shop.put(slot(0)).services_unchanged == 0
+    assert shop.put_files(shop.feeds.services(late())).services_changed == 1
+    shop.shop.clock.now_us = asked(0).start_us + HOUR_S * SECOND_US // 2
+    lease = shop.shop.lease(asked(0))
+    assert lease.expires_us == shop.shop.clock.now_us + 600 * SECOND_US
+    shop.shop.book(asked(0), lease_id=lease.lease_id)
+    shop.shop.clock.advance(us=1)
+    assert isinstance(shop.shop.ask(shop.shop.create_lease(asked(0))), BookingFailure)
+    assert shop.put_files(shop.feeds.services(SERVICE)).services_changed == 1
+
+
+def test_lease_of_a_late_booking_does_not_outlive_its_slot(shop: ImportShop) -> None:
+    shop.put(slot(0))
+    shop.put_files(shop.feeds.services(late(buffer_s=60)))
+    shop.shop.clock.now_us = asked(0).start_us + (HOUR_S - 60) * SECOND_US
+    assert shop.shop.lease(asked(0)).expires_us == asked(1).start_us
+
+
+def test_slot_that_has_begun_and_still_admits_is_withdrawn_and_one_that_is_over_is_past(shop: ImportShop) -> None:
+    shop.put(slot(0), slot(1))
+    shop.put_files(shop.feeds.services(late()))
+    shop.shop.book(asked(1))
+    files = (shop.feeds.merchants(MERCHANT), shop.feeds.services(late()))
+    # When the feed is generated, the first has just ended and the second lasts for an hour yet.
+    summary = shop.put_files(*files, shop.slots_file(slot(2), generated_s=slot(1)["start_sec"]))
+    assert counts(summary) == (1, 0, 0, 1)
+    assert [kept.slot for kept in summary.kept] == [asked(1)]
 
 
 def test_merchants_and_services_are_counted_as_new_changed_unchanged_and_retired(shop: ImportShop) -> None:

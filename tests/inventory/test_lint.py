@@ -148,8 +148,16 @@ def test_times_in_the_past_are_warned_of(shop: FeedFolder) -> None:
     now_us = (TOMORROW_S + 12 * HOUR_S) * SECOND_US
     warning = only(linted(shop, *daily(), now_us=now_us))
     assert (warning.rule, warning.place) == (Rule.PAST_SLOTS, f"{IN_SLOTS}[0]")
-    assert "slots that have begun: 1" in warning.problem
+    assert "slots that are past: 1" in warning.problem
     assert linted(shop, *daily(), now_us=now_us - 1) == []
+
+
+def test_slot_that_has_begun_is_not_past_while_its_service_admits_late_bookings(shop: FeedFolder) -> None:
+    rules = {"admission_policy": "TIME_FLEXIBLE", "min_booking_buffer_before_end_time": 60}
+    paths = [shop.merchants(), shop.services(SERVICE | {"rules": rules}), shop.availability(*daily())]
+    first_us = daily()[0]["start_sec"] * SECOND_US
+    assert lint(paths, first_us) == ()
+    assert only(list(lint(paths, first_us + HOUR_S * SECOND_US))).rule is Rule.PAST_SLOTS
 
 
 def test_feed_from_the_future_is_warned_of(shop: FeedFolder) -> None:

@@ -78,7 +78,14 @@ class KeepsCatalogues(OnALedger):
 
     def test_a_services_rules_change_and_its_number_does_not(self, store: Store) -> None:
         store.put_catalogue("m1", "One", [CUT, DYE], [], [])
-        strict = replace(CUT, min_advance_booking_s=7200, one_booking_per_user=False, service_no=99, merchant_no=99)
+        strict = replace(
+            CUT,
+            min_advance_booking_s=7200,
+            one_booking_per_user=False,
+            min_booking_buffer_before_end_time_s=60,
+            service_no=99,
+            merchant_no=99,
+        )
         changed, counts = store.put_catalogue("m1", "One", [strict, DYE], [], [])
         assert counts == CatalogueCounts(services_changed=1)
         assert changed.services["cut"] == replace(strict, merchant_no=1, service_no=1)

@@ -9,7 +9,7 @@ from slotlease.desk.operation import Operation
 from slotlease.domain.facts import Wanted
 from slotlease.domain.failure import BookingFailure, Cause, InvalidArgument, Reason, Refusal
 from slotlease.domain.lease import Lease, LeaseState, lease_expiry_us
-from slotlease.domain.policy import cancel_by_us
+from slotlease.domain.policy import admits_until_us, cancel_by_us
 from slotlease.domain.slot import AskedSlot
 from slotlease.domain.view import View
 
@@ -43,10 +43,13 @@ class CreateLease(Operation[Lease | Refusal]):
             return refusal
         slot = offer.slot
         expires_us = lease_expiry_us(
-            self.asked_expiry_us, start_us=slot.start_us, now_us=view.now_us, terms=view.rules.lease_terms
+            self.asked_expiry_us,
+            until_us=admits_until_us(slot, offer.service),
+            now_us=view.now_us,
+            terms=view.rules.lease_terms,
         )
         if expires_us is None:
-            return BookingFailure(Cause.SLOT_UNAVAILABLE, "less than a second is left before the slot starts")
+            return BookingFailure(Cause.SLOT_UNAVAILABLE, "less than a second is left to book the slot")
         lease_no = view.draw_no(slot.merchant_no)
         spot = view.take(slot, holder_no=lease_no, busy_until_us=expires_us)
         if isinstance(spot, BookingFailure):

@@ -54,14 +54,15 @@ class Lease:
         return self.state is LeaseState.ACTIVE and now_us < self.expires_us
 
 
-def lease_expiry_us(asked_us: int | None, *, start_us: int, now_us: int, terms: LeaseTerms) -> int | None:
-    """The expiry we grant, on a whole second; None when less than a second is left before the slot starts.
+def lease_expiry_us(asked_us: int | None, *, until_us: int, now_us: int, terms: LeaseTerms) -> int | None:
+    """The expiry we grant, on a whole second; None when less than a second is left before `until_us`, when
+    the slot is past for new customers: its start, unless the service admits late bookings.
 
-    What was asked is a wish (Google: the partner may change it): min(max(asked, now + min), now + max, start).
-    The slot's start wins over the shortest lease: a hold never outlives what it holds (DESIGN 5).
+    What was asked is a wish (Google: the partner may change it): min(max(asked, now + min), now + max, until).
+    The slot's own time wins over the shortest lease: a hold never outlives what it holds (DESIGN 5).
     """
-    if start_us - now_us < SECOND_US:
+    if until_us - now_us < SECOND_US:
         return None
     wish_us = now_us + terms.default_us if asked_us is None else asked_us
-    granted_us = min(max(wish_us, now_us + terms.min_us), now_us + terms.max_us, start_us)
+    granted_us = min(max(wish_us, now_us + terms.min_us), now_us + terms.max_us, until_us)
     return granted_us - granted_us % SECOND_US

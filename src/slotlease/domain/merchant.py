@@ -17,6 +17,8 @@ class Service:
     min_advance_booking_s: int = 0
     min_advance_online_canceling_s: int | None = None
     one_booking_per_user: bool = True
+    min_booking_buffer_before_end_time_s: int | None = None
+    """Where there is one, the slot may still be booked while it lasts, until so long before its end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,8 @@ _TOLD = {
 def why_not_bookable(slot: Slot, service: Service, now_us: int, actor: Actor = Actor.USER) -> BookingFailure | None:
     """The policy that forbids a new claim on the slot at this instant, or None.
 
-    Source: services feed `rules.min_advance_booking`, availability feed `scheduling_rule_overrides`.
+    Source: services feed `rules.min_advance_booking` and `rules.min_booking_buffer_before_end_time`, availability feed
+    `scheduling_rule_overrides`.
     """
     reason = next(reasons_not_bookable(slot, service, now_us, actor), None)
     return None if reason is None else BookingFailure(Cause.SLOT_UNAVAILABLE, _TOLD[reason])
@@ -63,8 +64,8 @@ def reasons_not_bookable(slot: Slot, service: Service, now_us: int, actor: Actor
         if now_us >= slot.end_us:
             yield Closed.OVER
         return
-    if now_us >= slot.start_us:
-        yield Closed.BEGUN
+    if now_us >= admits_until_us(slot, service):
+        yield Closed.BEGUN if service.min_booking_buffer_before_end_time_s is None else Closed.OVER
     if slot.first_bookable_us is not None and now_us < slot.first_bookable_us:
         yield Closed.NOT_YET
     if now_us > last_bookable_us(slot, service):
@@ -75,7 +76,15 @@ def last_bookable_us(slot: Slot, service: Service) -> int:
     """The last instant at which the slot may be booked: Google's words for both rules are inclusive."""
     if slot.last_bookable_us is not None:
         return slot.last_bookable_us
+    if service.min_booking_buffer_before_end_time_s is not None:
+        return slot.end_us - service.min_booking_buffer_before_end_time_s * SECOND_US
     return slot.start_us - service.min_advance_booking_s * SECOND_US
+
+
+def admits_until_us(slot: Slot, service: Service) -> int:
+    """The first instant at which the slot is past for new customers: its start, or its end where the service admits
+    late bookings (Google: a buffer before the end goes with TIME_FLEXIBLE, customers may come after the start)."""
+    return slot.start_us if service.min_booking_buffer_before_end_time_s is None else slot.end_us
 
 
 def cancel_by_us(slot: Slot, service: Service) -> int:

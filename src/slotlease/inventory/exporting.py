@@ -24,9 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from slotlease.domain.merchant import Merchant, Service
+from slotlease.domain.policy import admits_until_us
 from slotlease.domain.slot import SECOND_US, Resources, Slot
 from slotlease.domain.spot import FOREVER_US
 from slotlease.inventory.feed_writer import SHARD_BYTES_MAX, FeedWriter
+from slotlease.inventory.importing import begun_since_us
 from slotlease.inventory.naming import Names
 from slotlease.store.protocol import Store
 
@@ -98,9 +100,12 @@ def _service(merchant: Merchant, service: Service) -> _Entry:
         "service_id": service.service_id,
         "localized_service_name": {"value": service.service_id},
     }
+    late_s = service.min_booking_buffer_before_end_time_s
     rules = {
         "min_advance_booking": service.min_advance_booking_s or None,
         "min_advance_online_canceling": service.min_advance_online_canceling_s,
+        "admission_policy": None if late_s is None else "TIME_FLEXIBLE",
+        "min_booking_buffer_before_end_time": late_s,
     }
     given = {key: value for key, value in rules.items() if value is not None}
     if given:
@@ -113,9 +118,10 @@ def _service(merchant: Merchant, service: Service) -> _Entry:
 def _slots(store: Store, merchant: Merchant, generation_us: int) -> Iterator[_Entry]:
     own_bookings = store.own_bookings(merchant.merchant_no, generation_us)
     names = Names(merchant)
-    offered = {service.service_no for service in _services(merchant)}
-    for slot in _slots_by_start(store, merchant.merchant_no, generation_us):
-        if slot.closed or slot.service_no not in offered:
+    offered = {service.service_no: service for service in _services(merchant)}
+    for slot in _slots_by_start(store, merchant.merchant_no, begun_since_us(merchant, generation_us)):
+        service = offered.get(slot.service_no)
+        if slot.closed or service is None or admits_until_us(slot, service) <= generation_us:
             continue
         asked = names.asked(slot)
         entry: _Entry = {
@@ -136,10 +142,10 @@ def _slots(store: Store, merchant: Merchant, generation_us: int) -> Iterator[_En
         yield entry
 
 
-def _slots_by_start(store: Store, merchant_no: int, generation_us: int) -> Iterator[Slot]:
-    """Slots that start after the generation, a page at a time. An import takes earlier ones for past, and leaves
-    them alone."""
-    after = (generation_us, FOREVER_US)
+def _slots_by_start(store: Store, merchant_no: int, after_us: int) -> Iterator[Slot]:
+    """Slots that start after this instant, a page at a time. An import takes what is past for new customers when the
+    feed is generated for past, and leaves it alone: so it is left out here."""
+    after = (after_us, FOREVER_US)
     while True:
         page = store.slots_by_start(merchant_no, after=after, until_us=FOREVER_US, limit=_ROWS_READ_AT_ONCE)
         yield from page

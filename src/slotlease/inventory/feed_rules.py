@@ -27,7 +27,6 @@ _NO_TICKETS = "offer it without tickets"
 _NO_LINKOUT = "leave what is booked elsewhere out of the feed"
 _NO_WAITLIST = "leave waitlists to another server"
 _NO_FORM = "let the merchant ask the customer"
-_FIXED_TIME = "offer slots whose customers come at the start"
 _WHOLE_FEED = "send the whole availability in one feed, as Google asks of the daily one"
 
 FEED = Message("feed", frozenset({"metadata", "merchant", "service", "service_availability"}))
@@ -91,13 +90,17 @@ _SERVICE = Message(
     harmless={"prepayment_type": "NOT_SUPPORTED", "integration_type": "INTEGRATION_TYPE_END_TO_END"},
 )
 
+_LATE = "min_booking_buffer_before_end_time"
+
 _TEXT = Message("Text", frozenset({"value"}), describes=frozenset({"localized_value"}))
 
 _RULES = Message(
     "SchedulingRules",
-    frozenset({"min_advance_booking", "min_advance_online_canceling", "admission_policy"}),
+    frozenset(
+        """min_advance_booking min_advance_online_canceling admission_policy
+        min_booking_buffer_before_end_time""".split()
+    ),
     not_yet={
-        "min_booking_buffer_before_end_time": _FIXED_TIME,
         "late_cancellation_fee": _NO_PAYMENT,
         "noshow_fee": _NO_PAYMENT,
         "cancellation_policy": _NO_PAYMENT,
@@ -217,16 +220,32 @@ def read_service(value: object, place: str, faults: Faults) -> FeedService | Non
     localized = service.inner("localized_service_name", _TEXT)
     name = (localized.text("value") if localized else "") or service.text("name") or service.text("service_name")
     rules = service.inner("rules", _RULES)
-    if rules is not None:
-        rules.is_one_of("admission_policy", {"TIME_STRICT": True}, f"say TIME_STRICT, or {_FIXED_TIME}")
     return FeedService(
         merchant_id=merchant_id,
         service_id=service_id,
         name=name or service_id,
         min_advance_booking_s=(_lead_time_s(rules, "min_advance_booking") or 0),
         min_advance_online_canceling_s=_lead_time_s(rules, "min_advance_online_canceling"),
+        min_booking_buffer_before_end_time_s=_read_admission(rules) if rules else None,
         one_booking_per_user=service.flag(_ONE_BOOKING_PER_USER, absent=True),
     )
+
+
+def _read_admission(rules: Fields) -> int | None:
+    """How long before its end a slot is booked for the last time; None where that is its start. What else the policies
+    say, when customers may come and go, is between them and the merchant."""
+    is_flexible = rules.is_one_of(
+        "admission_policy",
+        {"TIME_STRICT": False, "TIME_STRICT_WITH_FLEXIBLE_DURATION": False, "TIME_FLEXIBLE": True},
+        "say TIME_STRICT, TIME_STRICT_WITH_FLEXIBLE_DURATION or TIME_FLEXIBLE",
+    )
+    # A writer that prints proto3's defaults writes 0 for none; the other reading would sell slots that have begun.
+    late_s = _lead_time_s(rules, _LATE) or None
+    if late_s and not is_flexible:
+        rules.fault(_LATE, 'needs "admission_policy": "TIME_FLEXIBLE", as Google asks; say so, or remove it')
+    if late_s and _lead_time_s(rules, "min_advance_booking"):
+        rules.fault(_LATE, "cannot stand beside min_advance_booking, which ends booking before the start; keep one")
+    return late_s
 
 
 def _lead_time_s(rules: Fields | None, key: str) -> int | None:

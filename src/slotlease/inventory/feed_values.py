@@ -27,6 +27,7 @@ class FeedService:
     """For people only. The service's id where the feed gives no name."""
     min_advance_booking_s: int = 0
     min_advance_online_canceling_s: int | None = None
+    min_booking_buffer_before_end_time_s: int | None = None
     one_booking_per_user: bool = True
     """Ours, not Google's: spelt `slotlease_one_booking_per_user` in the feed. False lets one user book a slot again."""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from slotlease.domain.merchant import Merchant, Service
+from slotlease.domain.policy import admits_until_us
 from slotlease.domain.slot import AskedSlot, Slot
 from slotlease.domain.spot import FOREVER_US
 from slotlease.inventory.feed import Feed, FeedRefused, Known
@@ -188,6 +189,7 @@ class _Import:
                 min_advance_booking_s=service.min_advance_booking_s,
                 min_advance_online_canceling_s=service.min_advance_online_canceling_s,
                 one_booking_per_user=service.one_booking_per_user,
+                min_booking_buffer_before_end_time_s=service.min_booking_buffer_before_end_time_s,
             )
             for service in self._feed.services_of(merchant_id)
         ]
@@ -205,14 +207,16 @@ class _Import:
             raise ImportRefused(message)
         merchant_no = merchant.merchant_no
         own_bookings = {} if is_new else self._store.own_bookings(merchant_no, generation_us)
-        claims = {} if is_new else self._store.claims(merchant_no, from_us=generation_us + 1, until_us=FOREVER_US)
+        since_us = begun_since_us(merchant, generation_us)
+        claims = {} if is_new else self._store.claims(merchant_no, from_us=since_us + 1, until_us=FOREVER_US)
+        services = {service.service_no: service for service in merchant.services.values()}
         on_ledger = iter(()) if is_new else _slots_on_ledger(self._store, merchant_no)
         offered = (_slot(merchant_no, row, own_bookings) for row in self._feed.numbered())
         for before, after in _side_by_side(on_ledger, offered):
             if after is not None:
                 self._put_offered(merchant, before, after)
             # Feeds look ahead: a slot that has begun is missing because it is past, not because it was withdrawn.
-            elif before is not None and before.start_us > generation_us:
+            elif before is not None and generation_us < admits_until_us(before, services[before.service_no]):
                 self._close(merchant, before, claims)
         self._pieces.write_rest()
         self._note_progress()
@@ -253,6 +257,12 @@ class _Import:
     def _note_progress(self) -> None:
         if self._progress is not None:
             self._progress(self._slots_done, self._feed.slots_total)
+
+
+def begun_since_us(merchant: Merchant, generation_us: int) -> int:
+    """No slot of the merchant that started up to this instant was still to be booked when a feed was generated."""
+    admits_late = any(s.min_booking_buffer_before_end_time_s is not None for s in merchant.services.values())
+    return generation_us - merchant.longest_duration_us if admits_late else generation_us
 
 
 class _Pieces:

@@ -101,10 +101,14 @@ def _of_slots(feed: Feed, now_us: int) -> Iterator[FeedWarning]:
     for number, merchant_id in enumerate(feed.merchants_with_slots):
         services: dict[str, _Service] = {}
         staff: dict[str, _Staff] = {}
+        late = {
+            s.service_id for s in feed.services_of(merchant_id) if s.min_booking_buffer_before_end_time_s is not None
+        }
         first: Place | None = None
         for slot, place in feed.slots_of(merchant_id):
             first = first or place
-            services.setdefault(slot.service_id, _Service(slot.service_id, place)).note(slot, place, now_us)
+            service = services.setdefault(slot.service_id, _Service(slot.service_id, place, slot.service_id in late))
+            service.note(slot, place, now_us)
             if slot.staff_id:
                 staff.setdefault(slot.staff_id, _Staff(slot.staff_id)).note(slot, place)
         if number == 0 and first is not None and generation_us > now_us:
@@ -138,6 +142,7 @@ class _Service:
 
     service_id: str
     first: Place
+    admits_late: bool
     days: set[int] = field(default_factory=set)
     plain: _Count = field(default_factory=_Count)
     recurring: _Count = field(default_factory=_Count)
@@ -151,7 +156,7 @@ class _Service:
     def note(self, slot: FeedSlot, place: Place, now_us: int) -> None:
         self.days.add(slot.start_us // _DAY_US)
         (self.recurring if slot.recurs else self.plain).add(place)
-        if slot.start_us <= now_us:
+        if (slot.end_us if self.admits_late else slot.start_us) <= now_us:
             self.past.add(place)
         if slot.spots_elsewhere is not None:
             self.own_key.add(place)
@@ -166,7 +171,7 @@ class _Service:
     def warnings(self, merchant_id: str, generation_us: int) -> Iterator[FeedWarning]:
         what = f"merchant {merchant_id}, service {self.service_id}: "
         yield from self._missing_days(what, generation_us)
-        problem = f"{what}slots that have begun: {self.past.slots:,}, this the first; leave out what is past"
+        problem = f"{what}slots that are past: {self.past.slots:,}, this the first; leave them out"
         yield from self.past.warning(Rule.PAST_SLOTS, problem)
         if self.plain.slots and self.recurring.slots:
             problem = f"{what}has recurrences and single slots; Google wants one or the other within a service"

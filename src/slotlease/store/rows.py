@@ -34,8 +34,10 @@ Params = Mapping[str, object]
 
 
 def service_of(row: Row) -> Service:
-    merchant_no, service_no, service_id, retired, advance_s, canceling_s, one_per_user = row
-    return Service(merchant_no, service_no, service_id, bool(retired), advance_s, canceling_s, bool(one_per_user))
+    merchant_no, service_no, service_id, retired, advance_s, canceling_s, one_per_user, late_s = row
+    return Service(
+        merchant_no, service_no, service_id, bool(retired), advance_s, canceling_s, bool(one_per_user), late_s
+    )
 
 
 def service_params(service: Service) -> Params:
@@ -47,6 +49,7 @@ def service_params(service: Service) -> Params:
         "min_advance_booking_s": service.min_advance_booking_s,
         "min_advance_online_canceling_s": service.min_advance_online_canceling_s,
         "one_booking_per_user": int(service.one_booking_per_user),
+        "min_booking_buffer_before_end_time_s": service.min_booking_buffer_before_end_time_s,
     }
 
 

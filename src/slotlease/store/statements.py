@@ -10,7 +10,7 @@ from __future__ import annotations
 MERCHANT_COLUMNS = "merchant_no, merchant_id, retired, longest_duration_us, catalogue_revision, next_no"
 SERVICE_COLUMNS = (
     "merchant_no, service_no, service_id, retired, min_advance_booking_s, min_advance_online_canceling_s,"
-    " one_booking_per_user"
+    " one_booking_per_user, min_booking_buffer_before_end_time_s"
 )
 SLOT_COLUMNS = (
     "merchant_no, slot_no, service_no, start_us, duration_us, staff_no, room_no, party_size, availability_tag,"
@@ -179,7 +179,8 @@ PUT_SERVICE = f"""
     ON CONFLICT (merchant_no, service_no) DO UPDATE SET
         retired = excluded.retired, min_advance_booking_s = excluded.min_advance_booking_s,
         min_advance_online_canceling_s = excluded.min_advance_online_canceling_s,
-        one_booking_per_user = excluded.one_booking_per_user
+        one_booking_per_user = excluded.one_booking_per_user,
+        min_booking_buffer_before_end_time_s = excluded.min_booking_buffer_before_end_time_s
 """
 INSERT_STAFF = "INSERT INTO staff (merchant_no, staff_no, staff_id) VALUES (:merchant_no, :number, :id)"
 INSERT_ROOM = "INSERT INTO room (merchant_no, room_no, room_id) VALUES (:merchant_no, :number, :id)"
