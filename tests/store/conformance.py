@@ -10,6 +10,7 @@ from tests.store.conformance_audit import Audits
 from tests.store.conformance_guards import DefendsItself
 from tests.store.conformance_import import ServesImports
 from tests.store.conformance_inventory import CountsOwnBookings, KeepsCatalogues, KeepsSlots
+from tests.store.conformance_outbox import KeepsHouse, TellsEvents
 from tests.store.conformance_reads import FindsRivals, ShowsWhatIsThere
 from tests.store.conformance_rows import KeepsRows
 from tests.store.conformance_time import JudgesByTime, ListsForOperators
@@ -30,6 +31,8 @@ class StoreConformance(
     KeepsSlots,
     CountsOwnBookings,
     ServesImports,
+    TellsEvents,
+    KeepsHouse,
     DefendsItself,
     Audits,
 ): ...

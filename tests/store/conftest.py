@@ -10,6 +10,7 @@ pytest.register_assert_rewrite(
     "tests.store.conformance_guards",
     "tests.store.conformance_import",
     "tests.store.conformance_inventory",
+    "tests.store.conformance_outbox",
     "tests.store.conformance_reads",
     "tests.store.conformance_rows",
     "tests.store.conformance_time",
