@@ -304,7 +304,7 @@ def raw_rows(path: Path, statement: str) -> list[tuple[Any, ...]]:
 def fill_up(store: SqliteStore) -> None:
     """Not a page more for the writer's connection, as on a full disk."""
     with store.transact(Wanted()):
-        writer = store._writer  # noqa: SLF001 - the limit is one connection's own
+        writer = store._connections._writer  # noqa: SLF001 - the limit is one connection's own
     assert writer is not None
     writer.pragma("max_page_count", writer.pragma("page_count"))
 

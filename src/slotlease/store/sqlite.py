@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -24,14 +23,20 @@ from slotlease.store.protocol import (
     CatalogueCounts,
     Claims,
     Clock,
-    CommitUnknown,
     Finding,
     StoreConflict,
-    StoreRefused,
-    StoreUnavailable,
 )
 from slotlease.store.rows import Params, Row
-from slotlease.store.sqlite_file import claim_for_server, connect, damage_of, faults, migrate
+from slotlease.store.sqlite_connections import Connections
+from slotlease.store.sqlite_file import (
+    claim_for_server,
+    connect,
+    damage_of,
+    faults,
+    migrate,
+    require_file,
+    require_whole,
+)
 
 
 class SqliteStore:
@@ -41,30 +46,32 @@ class SqliteStore:
         self._path = Path(path)
         self._clock = clock
         self._catalogues: Catalogues = {}
-        self._writing = threading.Lock()
-        self._readers: list[apsw.Connection] = []
-        self._closed = False
-        if serve and not self._path.exists() and not create:
-            connect(self._path, create=False)  # says what is missing before a claim is made on it
+        # What is wrong with the file is said before a claim is made on it.
+        require_file(self._path, create=create)
         self._claim = claim_for_server(self._path) if serve else None
         try:
-            self._writer: apsw.Connection | None = connect(self._path, create=create)
-            key = os.urandom(32)  # noqa: TID251 - the ledger's key is made here, once
-            self.schema = migrate(self._writer, self._path, clock(), key, older_too=serve)
-            with faults():
-                ((self.fingerprint_key,),) = _query_on(self._writer)(statements.FINGERPRINT_KEY, {})
+            self._connections = self._open(create=create, serve=serve)
         except BaseException:
-            self.close()
+            if self._claim is not None:
+                self._claim.close()
+            raise
+
+    def _open(self, *, create: bool, serve: bool) -> Connections:
+        keeper = connect(self._path, create=create)
+        try:
+            if serve:
+                require_whole(keeper, self._path)
+            key = os.urandom(32)  # noqa: TID251 - the ledger's key is made here, once
+            self.schema = migrate(keeper, self._path, self._clock(), key, older_too=serve)
+            with faults():
+                ((self.fingerprint_key,),) = _query_on(keeper)(statements.FINGERPRINT_KEY, {})
+            return Connections(self._path, keeper)
+        except BaseException:
+            keeper.close(True)
             raise
 
     def close(self) -> None:
-        with self._writing:
-            self._closed = True
-            for connection in (self._writer, *self._readers) if hasattr(self, "_writer") else ():
-                if connection is not None:
-                    connection.close()
-            self._writer = None
-            self._readers.clear()
+        self._connections.close()
         if self._claim is not None:
             self._claim.close()
 
@@ -72,18 +79,18 @@ class SqliteStore:
 
     @contextmanager
     def transact(self, wanted: Wanted) -> Iterator[SqliteTransaction]:
-        with self._writing_connection() as connection:
+        with self._connections.writing() as connection:
             # The file's only write lock covers every merchant. The clock is read after it was granted: time may
             # have passed while we waited, and a lease judged before the wait may be dead by now.
             facts = Facts(self._clock())
             with faults():
-                transaction = SqliteTransaction(connection, facts, self._catalogues)
+                transaction = SqliteTransaction(connection, facts, self._catalogues, self._connections.require_in_place)
                 transaction.load(wanted)
             yield transaction
 
     @contextmanager
     def snapshot(self, wanted: Wanted) -> Iterator[SqliteSnapshot]:
-        with self._reading_connection() as connection:
+        with self._connections.reading() as connection:
             # Before the snapshot: an answer may be a moment old, and never from the future of what it read.
             facts = Facts(self._clock())
             with faults():
@@ -150,7 +157,7 @@ class SqliteStore:
     # --- imports -------------------------------------------------------------------------------------------------
 
     def merchants(self) -> Sequence[Merchant]:
-        with self._reading_connection() as connection, faults():
+        with self._connections.reading() as connection, faults():
             query = _query_on(connection)
             facts = Facts(0)
             wanted = Wanted(merchant_ids={row[1] for row in query(statements.MERCHANTS, {})})
@@ -219,63 +226,21 @@ class SqliteStore:
             )
             return slot_rows.put(connection, params, held_max_s)
 
-    # --- connections -----------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _writing_connection(self) -> Iterator[apsw.Connection]:
-        with self._writing:
-            if self._closed:
-                message = "the store is closed"
-                raise StoreUnavailable(message)
-            if self._writer is None:
-                self._writer = self._connect()
-            connection = self._writer
-            try:
-                with faults():
-                    connection.execute("BEGIN IMMEDIATE")
-                yield connection
-            except (StoreUnavailable, CommitUnknown):
-                # Whatever state it is in: the next batch begins on a new connection.
-                self._writer = None
-                connection.close(True)
-                raise
-            finally:
-                if self._writer is not None and not _ended(connection):
-                    self._writer = None
-
-    @contextmanager
-    def _reading_connection(self) -> Iterator[apsw.Connection]:
-        if self._closed:
-            message = "the store is closed"
-            raise StoreUnavailable(message)
-        connection = self._readers.pop() if self._readers else self._connect()
-        try:
-            yield connection
-        except BaseException:
-            # Whatever state it is in: the next read begins on another connection.
-            connection.close(True)
-            raise
-        if _ended(connection):
-            self._readers.append(connection)
-
-    def _connect(self) -> apsw.Connection:
-        try:
-            return connect(self._path, create=False)
-        except StoreRefused as error:
-            raise StoreUnavailable(str(error)) from error
+    # --- transactions ----------------------------------------------------------------------------------------------
 
     @contextmanager
     def _write(self, *, commits: bool = True) -> Iterator[apsw.Connection]:
-        with self._writing_connection() as connection:
+        with self._connections.writing() as connection:
             with faults():
                 yield connection
             if commits:
                 with faults(committing=True):
                     connection.execute("COMMIT")
+                self._connections.require_in_place()
 
     @contextmanager
     def _read(self) -> Iterator[tuple[Query, int]]:
-        with self._reading_connection() as connection:
+        with self._connections.reading() as connection:
             now_us = self._clock()
             with faults():
                 connection.execute("BEGIN")
@@ -302,6 +267,16 @@ class SqliteTransaction(SqliteSnapshot):
 
     counts_all: ClassVar[bool] = False
 
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        facts: Facts,
+        catalogues: Catalogues,
+        require_in_place: Callable[[], None],
+    ) -> None:
+        super().__init__(connection, facts, catalogues)
+        self._require_in_place = require_in_place
+
     def commit(self, changes: Changes) -> None:
         with faults():
             for sql, params in _writes_of(changes):
@@ -310,6 +285,7 @@ class SqliteTransaction(SqliteSnapshot):
                     raise StoreConflict(message)
         with faults(committing=True):
             self._connection.execute("COMMIT")
+        self._require_in_place()
 
 
 def _writes_of(changes: Changes) -> Iterator[tuple[str, list[Params]]]:
@@ -364,18 +340,6 @@ def _changed_by(connection: apsw.Connection, sql: str, params: list[Params]) -> 
     before = connection.total_changes()
     connection.executemany(sql, params)
     return connection.total_changes() - before
-
-
-def _ended(connection: apsw.Connection) -> bool:
-    """Leaves a transaction of which nothing is to be kept. False: the connection failed at that and was closed, which
-    undoes as much; what was decided over it stands, and the next one works on a new connection."""
-    try:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-    except apsw.Error:
-        connection.close(True)
-        return False
-    return True
 
 
 def _query_on(connection: apsw.Connection) -> Query:
