@@ -58,7 +58,7 @@ class Outcome:
 
 
 def model(scale: float, seed: int) -> Run:
-    effort = _at_least_1(15 * scale)
+    effort = _at_least_1(10 * scale)
     return _model(seed, effort, "not socket", f"{200 * effort:,} programs of 40 steps, {180 * effort:,} days")
 
 
@@ -78,7 +78,7 @@ def crash(scale: float, seed: int) -> Run:
 
 
 def simulation(scale: float, seed: int) -> Run:
-    count = _at_least_1(10_000 * scale)
+    count = _at_least_1(5_000 * scale)
     command = ("-m", "tests.proofs.simulator", "--seeds", str(count), "--first", str(seed))
     return Run(command, f"{seed} to {seed + count - 1}")
 
