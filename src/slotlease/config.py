@@ -169,6 +169,7 @@ class Settings(BaseSettings):
     grace: _Duration = timedelta(seconds=20)
     # Off: a second port is opened by whoever wants it, and two servers on one machine would fight over it.
     metrics: Annotated[str, BeforeValidator(_address_or_off)] = "off"
+    traces: _Switch = False
     log_format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_one_of("auto", "console", "json"))] = (
         "auto"
     )

@@ -34,6 +34,7 @@ from slotlease.store.protocol import Store, StoreUnavailable
 from slotlease.telemetry import Report, reporter, set_up_logs, tell_strays, told_of
 from slotlease.telemetry.metrics import Metrics
 from slotlease.telemetry.metrics_page import metrics_page
+from slotlease.telemetry.traces import open_traces
 from slotlease.transport import CannotListen, GrpcioTransport, Limits
 from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.admission import Admission
@@ -72,9 +73,10 @@ class Serving:
 def run(settings: Settings, announce: Callable[[Serving], None]) -> None:
     """Serves until SIGTERM or SIGINT; returns when all that was begun is done or its time is up.
 
-    Raises StoreRefused, StoreUnavailable, CannotListen."""
+    Raises StoreRefused, StoreUnavailable, CannotListen, TracesMissing."""
     set_up_logs(settings.log_format, settings.log_level)
-    metrics = Metrics()
+    traces = open_traces() if settings.traces else None
+    metrics = Metrics(traces)
     # Before the ledger is opened: what cannot be served is found out while nothing has begun.
     with _metrics_page(settings, metrics) as metrics_address:
         report = reporter(new_incident, metrics.incidents.inc)
@@ -93,6 +95,8 @@ def run(settings: Settings, announce: Callable[[Serving], None]) -> None:
         server = _Server(settings, store, desk, report, metrics)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(server.run(announce, metrics_address))
+    if traces is not None:
+        traces.close()
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ import grpc
 import pytest
 import structlog
 from google.protobuf.message import Message
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from slotlease.telemetry import reporter, set_up_logs
 from slotlease.telemetry.metrics import Metrics
@@ -26,6 +27,7 @@ from slotlease.wire.limits import LENGTH_MAX
 from tests.support import Shop, open_shop
 from tests.telemetry.loud import FAULTS, LoudStore
 from tests.telemetry.reading import page, value_of
+from tests.telemetry.spans import traces_to
 from tests.wire.client import CALL_TIMEOUT_S
 from tests.wire.conftest import Served, serving
 from tests.wire.whole_requests import CALLS, Part, name_of, parts, put, whole_requests
@@ -48,6 +50,7 @@ class Watched:
     address: str
     whole: dict[str, Message]
     log: io.StringIO
+    spans: InMemorySpanExporter
     details: list[str] = field(default_factory=list)
 
     def send(self, call: str, payload: bytes, metadata: tuple[tuple[str, str], ...] = ()) -> grpc.StatusCode:
@@ -71,19 +74,23 @@ class Watched:
 
     def told(self) -> dict[str, str]:
         """Everything but the answers that were OK."""
-        return {"log": self.log.getvalue(), "details": "\n".join(self.details), "page": page(self.address)}
+        return {"log": self.log.getvalue(), "details": "\n".join(self.details), "page": page(self.address)} | {
+            "trace": "\n".join(span.to_json(indent=None) for span in self.spans.get_finished_spans())
+        }
 
     def assert_silent(self) -> None:
         """Says where it was heard, and by which line."""
         told = self.told()
         self.details.clear()
+        self.spans.clear()
         heard = [(where, line) for where, text in told.items() for line in text.splitlines() if CANARY in line]
         assert heard == []
 
 
 @contextmanager
 def watched_shop(folder: Path) -> Iterator[Watched]:
-    log, metrics = io.StringIO(), Metrics()
+    log, spans = io.StringIO(), InMemorySpanExporter()
+    metrics = Metrics(traces_to(spans))
     set_up_logs("json", "debug", log)
     incidents = iter(range(1_000_000))
     report = reporter(lambda: f"incident-{next(incidents)}", metrics.incidents.inc)
@@ -95,7 +102,7 @@ def watched_shop(folder: Path) -> Iterator[Watched]:
             serving(shop, store=store.of(), metrics=metrics, log_incident=report, reflection=True) as served,
             metrics_page(metrics, "127.0.0.1", 0) as port,
         ):
-            yield Watched(served, store, metrics, f"127.0.0.1:{port}", whole, log)
+            yield Watched(served, store, metrics, f"127.0.0.1:{port}", whole, log, spans)
     finally:
         shop.store.close()
         structlog.reset_defaults()
@@ -171,5 +178,8 @@ def test_the_log_told_of_each_kind_of_ending_so_it_was_listened_to(watched: Watc
     codes = {line.get("code") for line in lines if line["event"] == "call"}
     assert {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "INTERNAL", "UNAVAILABLE"} <= codes
     assert {line["event"] for line in lines} >= {"call", "incident"}
+    watched.send("v2.CreateLease", watched.spoilt("v2.CreateLease").SerializeToString())
+    names = {span.name for span in watched.spans.get_finished_spans()}
+    assert names >= {"batch writes", f"{CALLS['v2.CreateLease'].service}/CreateLease"}
     incidents = value_of(watched.metrics, "slotlease_incidents_total")
     assert incidents == sum(line["event"] == "incident" for line in lines) > 0

@@ -15,6 +15,7 @@ import pytest
 from google.protobuf.message import Message
 
 from slotlease.desk.desk import Desk
+from slotlease.desk.tally import Tally
 from slotlease.domain.policy import Rules
 from slotlease.store.protocol import Store
 from slotlease.telemetry import Report
@@ -89,7 +90,13 @@ def serving(  # noqa: PLR0913 - a test names the one that it is about
 
     made_secrets = secrets()
     admission = Admission(calls_max)
-    desk = Desk(store or shop.store, Rules(shop.store.fingerprint_key), report, waiting_max=waiting_max)
+    desk = Desk(
+        store or shop.store,
+        Rules(shop.store.fingerprint_key),
+        report,
+        waiting_max=waiting_max,
+        tally=None if metrics is None else Tally(metrics, shop.store.live_leases),
+    )
     ready: Future[tuple[GrpcioTransport, asyncio.AbstractEventLoop, asyncio.Event, int]] = Future()
 
     async def serve() -> None:

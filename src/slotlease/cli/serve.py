@@ -36,6 +36,9 @@ def serve(
         str | None,
         _option("HOST:PORT|off", "Where Prometheus reads /metrics, on a port of its own and on loopback.", "off"),
     ] = None,
+    traces: Annotated[
+        str | None, _option("on|off", "Send OpenTelemetry traces; where to is said by its OTEL_* variables.", "off")
+    ] = None,
     leases: Annotated[
         str | None, _option("on|off", "Off: CreateLease is UNIMPLEMENTED, and the rest works.", "on")
     ] = None,
@@ -92,6 +95,7 @@ def serve(
         rest=rest,
         rest_prefix=rest_prefix,
         metrics=metrics,
+        traces=traces,
         leases=leases,
         lease_min=lease_min,
         lease_max=lease_max,
@@ -112,11 +116,12 @@ def serve(
         log_level=log_level,
     )
     from slotlease.serve import run  # noqa: PLC0415 - slow to import: see cli/__init__.py
+    from slotlease.telemetry.traces import TracesMissing  # noqa: PLC0415 - the same
     from slotlease.transport import CannotListen  # noqa: PLC0415 - the same
 
     try:
         run(settings, _announce)
-    except CannotListen as error:
+    except (CannotListen, TracesMissing) as error:
         raise CommandFailed(str(error)) from error
 
 

@@ -61,6 +61,8 @@ class Tally:
     def batch_done(self, lane: str, requests: int, duration_s: float) -> None:
         self._metrics.batch_size.labels(lane).observe(requests)
         self._metrics.batch_duration.labels(lane).observe(duration_s)
+        if self._metrics.traces is not None:
+            self._metrics.traces.batch(lane, requests, duration_s)
 
     # --- the batches ---------------------------------------------------------------------------------------------
 
@@ -73,6 +75,8 @@ class Tally:
     def committed(self, changes: Changes, duration_s: float) -> None:
         """What a batch wrote, and how long writing it took."""
         self._metrics.commit_duration.observe(duration_s)
+        if self._metrics.traces is not None:
+            self._metrics.traces.commit(duration_s)
         granted = sum(before is None for before, _ in changes.leases)
         if granted:
             self._granted.inc(granted)

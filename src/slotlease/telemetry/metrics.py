@@ -12,6 +12,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
+from slotlease.telemetry.traces import Traces
+
 CALL_BUCKETS_S: Final = (
     0.001,
     0.0025,
@@ -42,9 +44,11 @@ disable_created_metrics()  # type: ignore[no-untyped-call] # the library left it
 
 
 class Metrics:
-    """One server's numbers. Each has its own registry, so two servers in one process stay apart."""
+    """One server's numbers. Each has its own registry, so two servers in one process stay apart. What is measured
+    goes to `traces` as well, where there are any."""
 
-    def __init__(self) -> None:
+    def __init__(self, traces: Traces | None = None) -> None:
+        self.traces = traces
         registry = self.registry = CollectorRegistry()
 
         def counter(name: str, meaning: str, *labels: str) -> Counter:
@@ -114,6 +118,7 @@ class Metrics:
         `rpc_method` is "package.Service/Method". The code is a status code's name, the cause one of ours by name, or
         "": neither may be a caller's text, nor a number that grows.
         """
+        traces = self.traces
         ends: dict[tuple[str, str], tuple[Callable[[], None], Callable[[float], None]]] = {}
 
         def ended(code: str, cause: str, duration_s: float) -> None:
@@ -124,6 +129,8 @@ class Metrics:
             count, observe = known
             count()
             observe(duration_s)
+            if traces is not None:
+                traces.call(rpc_method, code, cause, duration_s)
 
         return ended
 
