@@ -56,13 +56,13 @@ ASKED = tuple(offered.asked(merchant_id) for merchant_id, slots in SLOTS.items()
 
 @dataclass(slots=True, eq=False)
 class Caller:
-    """One who waits for an answer before asking again. Remembers what was told, also of others' making."""
+    """One who waits for an answer before asking again. Remembers what was told; `bookings` may be shared."""
 
     name: str
     user_id: str
+    bookings: list[BookingTold]
     asked: int = 0
     leases: list[LeaseTold] = field(default_factory=list)
-    bookings: list[BookingTold] = field(default_factory=list)
     answered: list[Request] = field(default_factory=list)
 
     def next_request(self, rng: Random, now_us: int) -> Request:
@@ -105,7 +105,7 @@ class Caller:
     def _move(self, rng: Random, now_us: int) -> Request:
         if not self.bookings:
             return self._book(rng, now_us)
-        booking = rng.choice(self.bookings)
+        booking = rng.choice(self.bookings[-2:] if rng.random() < 0.5 else self.bookings)
         slots = [one for one in ASKED if one.service_id == booking.slot.service_id] or list(ASKED)
         target = rng.choice(slots)
         party_size = target.resources_or_none_given.party_size or None

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from slotlease.desk.answer_booking import AnswerBooking
+from slotlease.desk.book_lease import BookLease
+from slotlease.desk.close_slot import CloseSlot
 from slotlease.desk.operation import Operation
+from slotlease.desk.purge_leases import KEPT_US, PurgeLeases
 from slotlease.desk.release_lease import ReleaseLease
 from slotlease.desk.sweep_leases import SweepLeases
 from slotlease.desk.update_booking import UpdateBooking
-from slotlease.domain.booking import BookingStatus
-from tests.support import DAY_US, HOUR_US, NOON_US, Offered, Shop
+from slotlease.domain.booking import BookingStatus, contact_key
+from tests.support import DAY_US, HOUR_US, NOON_US, Offered, Shop, user
 
 TEN_US = NOON_US + DAY_US - 2 * HOUR_US
 LAPSE_S = 3600
@@ -19,6 +23,7 @@ LAPSE_S = 3600
 ONE = Offered("cut", TEN_US)
 TWO = Offered("cut", TEN_US + HOUR_US)
 THREE = Offered("cut", TEN_US + 2 * HOUR_US)
+ASKS = Offered("wax", TEN_US, asynchronous=True)
 ANN = Offered("massage", TEN_US, staff_id="ann")
 ANN_TOO = Offered("massage", TEN_US + HOUR_US // 2, staff_id="ann")
 BEFORE = Offered("yoga", TEN_US, spots_total=3)
@@ -43,7 +48,7 @@ class Kind:
 
 
 def open_for_business(shop: Shop) -> None:
-    shop.offer(ONE, TWO, ANN, ANN_TOO, BEFORE, AFTER)
+    shop.offer(ONE, TWO, ASKS, ANN, ANN_TOO, BEFORE, AFTER)
 
 
 def neighbours(shop: Shop) -> tuple[Operation[object], Operation[object]]:
@@ -86,6 +91,20 @@ def _booking_with_lapsed_lease(shop: Shop) -> Operation[object]:
     return request
 
 
+def _lease_booked(shop: Shop) -> BookLease:
+    """As version 0 books, which names the lease and nothing else."""
+    client = user("")
+    key = contact_key(shop.rules.fingerprint_key, telephone=client.telephone, email=client.email)
+    lease = shop.lease(ONE.asked())
+    return BookLease(lease.lease_id, key, client, None, asks_to_charge=False, secret=bytes(range(16)))
+
+
+def _lease_booked_again(shop: Shop) -> Operation[object]:
+    request = _lease_booked(shop)
+    shop.ask(request)
+    return request
+
+
 def _booking(shop: Shop) -> Operation[object]:
     return shop.create_booking(ONE.asked(), token="target")  # noqa: S106 - not a password
 
@@ -120,6 +139,33 @@ def _sweep(shop: Shop) -> Operation[object]:
     return SweepLeases(leases[0].merchant_no, tuple((x.merchant_no, x.lease_no) for x in leases))
 
 
+def _purge(shop: Shop) -> Operation[object]:
+    """Of a lease that was released and of one that nobody ever swept."""
+    shop.clock.advance(us=-KEPT_US - HOUR_US)
+    leases = [shop.lease(ONE.asked()), shop.lease(TWO.asked())]
+    shop.ask(ReleaseLease(leases[0].lease_id))
+    shop.clock.advance(us=KEPT_US + HOUR_US)
+    return PurgeLeases(leases[0].merchant_no, tuple((x.merchant_no, x.lease_no) for x in leases))
+
+
+def _closing(shop: Shop) -> Operation[object]:
+    shop.lease(ONE.asked())
+    return CloseSlot(ONE.asked(), closes=True)
+
+
+def _opening(shop: Shop) -> Operation[object]:
+    shop.ask(CloseSlot(ONE.asked(), closes=True))
+    return CloseSlot(ONE.asked(), closes=False)
+
+
+def _confirmation(shop: Shop) -> Operation[object]:
+    return AnswerBooking(shop.book(ASKS.asked()).booking_id, confirms=True)
+
+
+def _declining(shop: Shop) -> Operation[object]:
+    return AnswerBooking(shop.book(ASKS.asked()).booking_id, confirms=False)
+
+
 KINDS = (
     Kind("CreateLease", _lease, "INSERT INTO lease", "target"),
     Kind("CreateLease over a lapsed one", _lease_after_one_lapsed, "INSERT INTO lease", "target"),
@@ -129,9 +175,16 @@ KINDS = (
     Kind("CreateBooking with a lapsed lease", _booking_with_lapsed_lease, "UPDATE lease"),
     Kind("CreateBooking", _booking, "INSERT INTO booking", "target"),
     Kind("CreateBooking again", _booking_again),
+    Kind("CreateBooking of version 0", _lease_booked, "INSERT INTO booking", "\x1flease 1"),
+    Kind("CreateBooking of version 0 again", _lease_booked_again),
     Kind("UpdateBooking, cancel", _cancellation, "UPDATE booking"),
     Kind("UpdateBooking, move", _move, "UPDATE booking"),
     Kind("UpdateBooking, move over a lapsed lease", _move_over_lapsed, "UPDATE booking"),
     Kind("ReleaseLease", _release, "UPDATE lease"),
     Kind("SweepLeases", _sweep, "UPDATE lease"),
+    Kind("PurgeLeases", _purge, "DELETE FROM lease"),
+    Kind("CloseSlot", _closing, "UPDATE slot"),
+    Kind("CloseSlot, open again", _opening, "UPDATE slot"),
+    Kind("AnswerBooking, confirm", _confirmation, "UPDATE booking"),
+    Kind("AnswerBooking, decline", _declining, "UPDATE booking"),
 )

@@ -28,7 +28,8 @@ from slotlease.desk.create_booking import CreateBooking
 from slotlease.desk.create_lease import CreateLease
 from slotlease.desk.get_booking_status import GetBookingStatus
 from slotlease.desk.operation import Operation
-from tests.model.told import Request
+from slotlease.desk.update_booking import UpdateBooking
+from tests.model.told import BookingTold, Request
 from tests.proofs.callers import ASKED, SERVICES, SLOTS, Caller, again
 from tests.proofs.judge import Judge, Violation
 from tests.proofs.ledger_file import LEDGER, scratch_folder
@@ -74,12 +75,15 @@ class Simulation:
         self.transcript: list[str] = []
         self._judge = Judge(self.clock)
         self._served = Served(folder, self.clock, tripwire, self._judge, self.counts)
-        self._callers = [Caller(f"c{number}", f"u{number // 2}") for number in range(CALLERS)]
+        # Whoever knows a booking may change it: here all know of all, as the user, the merchant and Google do.
+        known: list[BookingTold] = []
+        self._callers = [Caller(f"c{number}", f"u{number // 2}", known) for number in range(CALLERS)]
         self._waiting: dict[int, Call] = {}
         self._to_shop: list[Call] = []
         self._inbox: list[Call] = []
         self._to_callers: list[tuple[Call, object]] = []
         self._secrets = 0
+        self._troubled = True
         self._served.look()
 
     def run(self, actions: int) -> None:
@@ -171,6 +175,10 @@ class Simulation:
             return
         self._inbox = [call for call in self._inbox if call not in chosen]
         operations: list[Operation[object]] = [call.request for call in chosen]
+        updated = [x.booking_id for x in operations if isinstance(x, UpdateBooking)]
+        if len(set(updated)) < len(updated) and trouble is None and self._troubled and self.rng.random() < 0.3:
+            # The hardest thing to do again: one booking changed twice, and nobody knows whether that is done.
+            trouble = Trouble(self.rng.choice(UNKNOWN), 0, at_commit=True, stays=False)
         serve = self._served.write if writes else self._served.read
         answers = serve(operations, trouble)
         batch = " ".join(map(str, chosen))
@@ -183,7 +191,9 @@ class Simulation:
 
     def _draw_trouble(self) -> Trouble:
         at = self.rng.randint(1, 60)
-        kind = self.rng.choice(("kill", "kill", "kill after", "away", "away", "broken", "busy", "data", "unknown"))
+        kind = self.rng.choice(
+            ("kill", "kill", "kill after", "away", "away", "broken", "busy", "data", "unknown", "unknown")
+        )
         failures: dict[str, Sequence[Failure]] = {
             "kill": (KILL,),
             "kill after": (KILL_AFTER,),
@@ -198,7 +208,12 @@ class Simulation:
 
     def _step_clock(self) -> None:
         kind = self.rng.random()
-        if kind < 0.8:
+        expiries_us = [lease.told.expires_us for lease in self._judge.model.leases.values()]
+        ahead_us = [expires_us for expires_us in expiries_us if expires_us > self.clock()]
+        if kind < 0.15 and ahead_us:
+            # Where mistakes with bounds are made: at the very instant of an expiry, and just beside it.
+            self.clock.now_us = min(ahead_us) + self.rng.choice((-1, 0, 0, 1))
+        elif kind < 0.8:
             self.clock.advance(s=self.rng.randrange(0, 30))
         elif kind < 0.93:
             self.clock.advance(s=self.rng.randrange(60, 1200))
@@ -225,6 +240,7 @@ class Simulation:
     def _drain(self) -> None:
         """From here on nothing goes wrong any more: whoever waits must get an answer."""
         self._say("quiet")
+        self._troubled = False
         self._served.repair()
         for _ in range(DRAIN_MAX):
             if not (self._waiting or self._to_shop or self._inbox or self._to_callers):
