@@ -67,7 +67,7 @@ def test_all_wrong_settings_are_told_at_once_each_with_its_place(monkeypatch: py
     assert len(problems) == 6
     told = "\n".join(problems)
     assert "grpc = everywhere (from settings.toml): is no HOST:PORT; write for example 127.0.0.1:50051" in told
-    assert "lease_mim (from settings.toml): is no setting; the settings are store, grpc, " in told
+    assert "lease_mim (from settings.toml): is no setting; the settings are store, tls_certificate, " in told
     assert "queue_max = on (from settings.toml): is no whole number from 1 to 1,000,000" in told
     assert "lease_min = soon (from SLOTLEASE_LEASE_MIN): is no duration; write a number with its unit" in told
     assert "log_format = xml (from --log-format): must be one of auto, console, json" in told
@@ -129,7 +129,7 @@ def test_what_is_no_duration_is_refused(written: object) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "0.0.0.0:65535", "[::1]:50051", "localhost:50051"])
 def test_a_host_and_a_port_are_an_address(address: str) -> None:
-    assert load_settings({"grpc": address}).grpc == address
+    assert load_settings({"grpc": address, "insecure": "on"}).grpc == address
 
 
 @pytest.mark.parametrize("address", ["", ":50051", "50051", "localhost", "localhost:", "localhost:65536", "::1:50051"])
@@ -191,3 +191,60 @@ def test_metrics_are_off_unless_given_an_address() -> None:
     assert load_settings({"metrics": "127.0.0.1:9464"}).metrics == "127.0.0.1:9464"
     with pytest.raises(SettingsRefused, match=r"metrics = on .*is no HOST:PORT"):
         load_settings({"metrics": "on"})
+
+
+# --- TLS ---------------------------------------------------------------------------------------------------------
+
+TLS = {"tls_certificate": "server.pem", "tls_key": "server.key"}
+MUTUAL = TLS | {"tls_client_roots": "ca.pem"}
+
+
+def refused(flags: dict[str, object]) -> str:
+    with pytest.raises(SettingsRefused) as raised:
+        load_settings(flags)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.8.9.1:1", "[::1]:1", "localhost:1", "LOCALHOST:1"])
+def test_on_loopback_plaintext_needs_no_leave(address: str) -> None:
+    assert load_settings({"grpc": address}).grpc == address
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:1", "[::]:1", "192.0.2.7:1", "booking.example:1", "localhost.example:1"])
+def test_beyond_loopback_plaintext_and_nameless_callers_need_leave(address: str) -> None:
+    told = refused({"grpc": address})
+    assert f"grpc = {address} (from --grpc): can be reached from other machines and would speak plaintext" in told
+    assert "give tls_certificate, tls_key and tls_client_roots (`slotlease cert test-ca` makes some to try)" in told
+    assert "would answer whoever calls; give tls_client_roots" in refused({"grpc": address, **TLS})
+    assert load_settings({"grpc": address, **MUTUAL}).grpc == address
+    assert load_settings({"grpc": address, "insecure": "on"}).grpc == address
+    assert load_settings({"grpc": address, **TLS, "insecure": "on"}).grpc == address
+
+
+def test_a_key_or_roots_without_a_certificate_are_refused_and_so_is_a_certificate_without_its_key() -> None:
+    assert "tls_key = server.key (from --tls-key): is of no use without tls_certificate" in refused(
+        {"tls_key": "server.key"}
+    )
+    assert "tls_client_roots = ca.pem (from --tls-client-roots): is of no use without tls_certificate" in refused(
+        {"tls_client_roots": "ca.pem"}
+    )
+    assert "tls_key =  (from default): is missing: tls_certificate was given" in refused(
+        {"tls_certificate": "server.pem"}
+    )
+
+
+def test_the_one_caller_that_may_call_is_googles_until_somebody_says_otherwise() -> None:
+    assert load_settings({}).tls_client_names == ("mapsbooking.businesslink-3.net",)
+
+
+def test_names_of_callers_are_a_list_in_the_file_and_have_commas_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = file_with('tls_client_names = ["a.example", "spiffe://shop/caller"]\n')
+    assert load_settings({}, path).tls_client_names == ("a.example", "spiffe://shop/caller")
+    monkeypatch.setenv("SLOTLEASE_TLS_CLIENT_NAMES", "b.example, c.example")
+    assert load_settings({}, path).tls_client_names == ("b.example", "c.example")
+    assert load_settings({"tls_client_names": "d.example"}, path).tls_client_names == ("d.example",)
+
+
+@pytest.mark.parametrize("names", [",", "a.example,", "*.example", "a b", "a@b.example", [], 7, "a..b"])
+def test_what_is_no_list_of_names_is_refused(names: object) -> None:
+    assert "is no list of DNS names or URIs" in refused({"tls_client_names": names})

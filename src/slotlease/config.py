@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -10,9 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, PrivateAttr, ValidationError, field_validator
+from pydantic import BeforeValidator, PrivateAttr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 DEFAULT_FILE: Final = Path("slotlease.toml")
 """Read from the working directory where it is there and no other file is named."""
@@ -31,6 +32,12 @@ _UNITS: Final = {
 }
 _DURATION_MAX = timedelta(days=366)
 _PORT_MAX = 65_535
+
+
+GOOGLE_CLIENT: Final = "mapsbooking.businesslink-3.net"
+"""The name in the certificate that Google's booking client shows (Actions Center, gRPC authentication)."""
+
+_CLIENT_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|[A-Za-z][A-Za-z0-9+.-]*:[!-~]+", re.ASCII)
 
 
 class SettingsRefused(Exception):
@@ -129,6 +136,23 @@ def _named(value: object) -> str:
     return value
 
 
+def _file(value: object) -> Path | None:
+    if value is not None and not isinstance(value, str | Path):
+        raise ValueError("is no path of a file")
+    return Path(value) if value is not None and str(value).strip() else None
+
+
+def _client_names(value: object) -> tuple[str, ...]:
+    """From a list, or from a text with commas: a flag and a variable have no lists."""
+    parts = value.split(",") if isinstance(value, str) else value
+    names = [str(part).strip() for part in parts] if isinstance(parts, list | tuple) else []
+    if not names or not all(_CLIENT_NAME.fullmatch(name) for name in names):
+        raise ValueError(
+            f"is no list of DNS names or URIs; write commas between them, for example {GOOGLE_CLIENT},probe.example"
+        )
+    return tuple(names)
+
+
 # A lease ends on a whole second (domain/lease.py), so below one second it could end before it began.
 _LeaseDuration = Annotated[timedelta, BeforeValidator(_at_least(timedelta(seconds=1)))]
 _Duration = Annotated[timedelta, BeforeValidator(_at_least(timedelta()))]
@@ -144,7 +168,12 @@ class Settings(BaseSettings):
     )
 
     store: Annotated[str, BeforeValidator(_named)] = "sqlite:///slotlease.db"
-    # Loopback, until somebody decides otherwise: this port speaks without TLS.
+    tls_certificate: Annotated[Path | None, BeforeValidator(_file)] = None
+    tls_key: Annotated[Path | None, BeforeValidator(_file)] = None
+    tls_client_roots: Annotated[Path | None, BeforeValidator(_file)] = None
+    tls_client_names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_client_names)] = (GOOGLE_CLIENT,)
+    insecure: _Switch = False
+    # After the others, since it is judged by them.
     grpc: Annotated[str, BeforeValidator(_address)] = "127.0.0.1:50051"
     rest: Annotated[str, BeforeValidator(_loopback_or_off)] = "off"
     # In front of /v3, where the Actions Center was told so.
@@ -206,6 +235,35 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("tls_key", "tls_client_roots")
+    @classmethod
+    def _with_a_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        certificate = info.data.get("tls_certificate")
+        if value is not None and certificate is None:
+            raise ValueError("is of no use without tls_certificate; give that too")
+        if info.field_name == "tls_key" and value is None and certificate is not None:
+            raise ValueError("is missing: tls_certificate was given; give the file with its private key")
+        return value
+
+    @field_validator("grpc")
+    @classmethod
+    def _safe(cls, value: str, info: ValidationInfo) -> str:
+        """Without TLS the network between reads customers' names; without client roots anybody may book."""
+        if info.data.get("insecure", True) or _is_loopback(value):
+            return value
+        if info.data.get("tls_certificate") is None:
+            raise ValueError(
+                "can be reached from other machines and would speak plaintext; give tls_certificate, tls_key and "
+                "tls_client_roots (`slotlease cert test-ca` makes some to try), or listen on 127.0.0.1, or, where "
+                "something in front ends TLS and checks callers, set insecure = on"
+            )
+        if info.data.get("tls_client_roots") is None and "tls_client_roots" in info.data:
+            raise ValueError(
+                "can be reached from other machines and would answer whoever calls; give tls_client_roots, the "
+                "certificates that issue your callers' ones, or set insecure = on"
+            )
+        return value
+
     def origin(self, name: str) -> str:
         """Where the value came from: `default`, a file's path, a variable or a flag."""
         return self._origins.get(name, "default")
@@ -235,6 +293,17 @@ def load_settings(flags: Mapping[str, object], file: Path | None = None) -> Sett
     return settings
 
 
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        # Any other name may mean any address.
+        return False
+
+
 def unread_variables() -> tuple[str, ...]:
     """Variables that look like ours and name no setting: a slip, or another program's (Kubernetes makes such ones
     for a service called slotlease), so they are told of and never refused."""
@@ -250,6 +319,10 @@ def text_of(value: object) -> str:
     """A setting's value as one would write it."""
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if value is None:
+        return ""
     if not isinstance(value, timedelta):
         return str(value)
     for unit in ("d", "h", "m", "s", "ms"):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 import structlog
 
+from slotlease.certificate import Certificate, look_often, open_certificate
 from slotlease.config import Settings
 from slotlease.desk.batch import unwrap
 from slotlease.desk.desk import Desk
@@ -29,6 +30,7 @@ from slotlease.desk.tally import Tally
 from slotlease.domain.lease import LeaseTerms
 from slotlease.domain.opaque_id import SECRET_BYTES
 from slotlease.domain.policy import Rules
+from slotlease.store.clock import system_clock
 from slotlease.store.open import open_store
 from slotlease.store.protocol import Store, StoreUnavailable
 from slotlease.telemetry import Report, reporter, set_up_logs, tell_strays, told_of
@@ -39,6 +41,7 @@ from slotlease.transport import CannotListen, GrpcioTransport, Limits
 from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.admission import Admission
 from slotlease.wire.bridge import AskDesk
+from slotlease.wire.callers import Callers
 
 if TYPE_CHECKING:
     from slotlease.transport_http import HttpTransport
@@ -73,7 +76,7 @@ class Serving:
 def run(settings: Settings, announce: Callable[[Serving], None]) -> None:
     """Serves until SIGTERM or SIGINT; returns when all that was begun is done or its time is up.
 
-    Raises StoreRefused, StoreUnavailable, CannotListen, TracesMissing."""
+    Raises StoreRefused, StoreUnavailable, CannotListen, CertificateRefused, TracesMissing."""
     set_up_logs(settings.log_format, settings.log_level)
     traces = open_traces() if settings.traces else None
     metrics = Metrics(traces)
@@ -81,6 +84,7 @@ def run(settings: Settings, announce: Callable[[Serving], None]) -> None:
     with _metrics_page(settings, metrics) as metrics_address:
         report = reporter(new_incident, metrics.incidents.inc)
         tell_strays(report)
+        certificate = open_certificate(settings, metrics, system_clock)
         store = open_store(settings.store, serve=True)
         if store.schema.before != store.schema.now:
             _log.info("schema brought up to date", before=store.schema.before, now=store.schema.now)
@@ -92,7 +96,7 @@ def run(settings: Settings, announce: Callable[[Serving], None]) -> None:
             batch_max=settings.batch_max,
             tally=Tally(metrics, store.live_leases),
         )
-        server = _Server(settings, store, desk, report, metrics)
+        server = _Server(settings, store, desk, report, metrics, certificate)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(server.run(announce, metrics_address))
     if traces is not None:
@@ -156,8 +160,17 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 class _Server:
     """One run of the server, all on its event loop but for the threads of the desk and of the sweeper."""
 
-    def __init__(self, settings: Settings, store: Store, desk: Desk, report: Report, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        desk: Desk,
+        report: Report,
+        metrics: Metrics,
+        certificate: Certificate | None,
+    ) -> None:
         self._settings = settings
+        self._certificate = certificate
         self._store = store
         self._desk = desk
         self._report = report
@@ -174,8 +187,7 @@ class _Server:
         try:
             with _stop_signals(loop) as asked_to_stop:
                 ask, report, key = AskDesk(self._desk), self._report, self._store.fingerprint_key
-                admission = Admission(settings.calls_max)
-                self._metrics.calls_in_flight.set_function(lambda: admission.calls)
+                admission = self._admission()
                 handlers = {
                     **grpc_v2.handlers(
                         ask,
@@ -197,16 +209,18 @@ class _Server:
                 }
                 transport = GrpcioTransport(handlers, reflection=settings.reflection, limits=_limits(settings))
                 self._transports.append(transport)
-                port = transport.bind(settings.grpc)
+                port = transport.bind(settings.grpc, self._certificate)
                 await transport.start()
                 rest_address = await self._serve_rest(ask, admission)
                 self._metrics.serving.set(1)
                 self._watch = self._health_watch(loop)
                 self._watch.start()
                 self._sweeper.start()
+                looking = asyncio.create_task(look_often(self._certificate))
                 host = settings.grpc.rpartition(":")[0]
                 announce(Serving(settings.store, f"{host}:{port}", settings, metrics_address, rest_address))
                 await asked_to_stop.wait()
+                looking.cancel()
                 _log.info("stopping", grace_s=settings.grace.total_seconds())
                 self._watch.stop()
                 self._metrics.serving.set(0)
@@ -214,6 +228,14 @@ class _Server:
                 await asyncio.sleep(settings.drain.total_seconds())
         finally:
             await self._stop()
+
+    def _admission(self) -> Admission:
+        settings = self._settings
+        # Whoever is not asked for a certificate has no name either.
+        callers = Callers(settings.tls_client_names) if settings.tls_client_roots is not None else None
+        admission = Admission(settings.calls_max, callers)
+        self._metrics.calls_in_flight.set_function(lambda: admission.calls)
+        return admission
 
     async def _serve_rest(self, ask: AskDesk, admission: Admission) -> str:
         """HOST:PORT of version 3; empty where it is off. Raises CannotListen."""

@@ -16,6 +16,8 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from slotlease.certificate import Certificate, Credentials
+
 Handler = Callable[[bytes, "grpc.aio.ServicerContext[bytes, bytes]"], Awaitable[bytes]]
 """Must be a coroutine function: grpcio runs anything else on a thread pool that we do not have."""
 
@@ -94,10 +96,14 @@ class GrpcioTransport:
         if reflection:
             _describe(self._server, self._services)
 
-    def bind(self, address: str) -> int:
-        """Takes HOST:PORT, where port 0 is any free one, and returns the port. Raises CannotListen."""
+    def bind(self, address: str, certificate: Certificate | None = None) -> int:
+        """Takes HOST:PORT, where port 0 is any free one, and returns the port; speaks plaintext without a certificate.
+        Raises CannotListen."""
         try:
-            port = self._server.add_insecure_port(address)
+            if certificate is None:
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, _credentials(certificate))
         except RuntimeError as error:
             message = (
                 f"cannot listen on {address}: another program has the port, or the host is no address of this machine; "
@@ -135,6 +141,33 @@ class GrpcioTransport:
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
             self._server.add_registered_method_handlers(service, methods)
             self._services.append(service)
+
+
+def _credentials(certificate: Certificate) -> grpc.ServerCredentials:
+    """TLS 1.2 or 1.3 (the library takes nothing older). It asks on its own thread before each handshake, and None keeps
+    what it has; connections that stand go on with what they began with."""
+    given = certificate.current
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal given
+        latest = certificate.refresh()
+        if latest is given:
+            return None
+        given = latest
+        return _configuration(latest)
+
+    # With roots, a caller without a certificate that one of them issued does not get past the handshake.
+    asks_callers = given.roots_pem is not None
+    return grpc.dynamic_ssl_server_credentials(
+        _configuration(given),
+        fetch,  # type: ignore[arg-type] # the stubs do not know the None that the library's own page asks for
+        require_client_authentication=asks_callers,
+    )
+
+
+def _configuration(credentials: Credentials) -> grpc.ServerCertificateConfiguration:
+    pairs = [(credentials.key_pem, credentials.chain_pem)]
+    return grpc.ssl_server_certificate_configuration(pairs, credentials.roots_pem)
 
 
 def _describe(server: grpc.aio.Server, services: list[str]) -> None:

@@ -104,8 +104,9 @@ class Server:
 
 
 @contextmanager
-def serving(url: str, folder: Path, *options: str) -> Iterator[Server]:
-    """A server on a free port of the loopback; stopped, however the test ends."""
+def serving(url: str, folder: Path, *options: str, shown: grpc.ChannelCredentials | None = None) -> Iterator[Server]:
+    """A server on a free port of the loopback; stopped, however the test ends. `shown` is what the client that comes
+    with it shows and trusts; plaintext without it."""
     log = folder / "server.log"
     with log.open("w", encoding="utf-8") as stderr:
         process = subprocess.Popen(  # noqa: S603 - our own program
@@ -123,7 +124,7 @@ def serving(url: str, folder: Path, *options: str) -> Iterator[Server]:
             line = process.stdout.readline()
             address = re.search(r" on (\S+), leases ", line)
             assert address is not None, f"the server said {line!r}; its log: {log.read_text('utf-8')}"
-            with grpc.insecure_channel(address[1]) as channel:
+            with grpc.secure_channel(address[1], shown) if shown else grpc.insecure_channel(address[1]) as channel:
                 yield Server(process, line, address[1], log, channel)
         finally:
             too_late.cancel()

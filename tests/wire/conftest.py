@@ -14,6 +14,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
+from slotlease.certificate import Certificate
 from slotlease.desk.desk import Desk
 from slotlease.desk.tally import Tally
 from slotlease.domain.policy import Rules
@@ -24,6 +25,7 @@ from slotlease.transport import GrpcioTransport, Limits
 from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.admission import Admission
 from slotlease.wire.bridge import AskDesk
+from slotlease.wire.callers import Callers
 from slotlease.wire.proto.v0 import booking_service_pb2_grpc as v0
 from slotlease.wire.proto.v2.booking_service_pb2_grpc import BookingServiceStub
 from tests.proofs.ledger_file import scratch_folder
@@ -68,6 +70,15 @@ class Served:
         return call(payload, timeout=CALL_TIMEOUT_S, metadata=metadata, compression=compression)
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What the server shows, whom it lets in, and what the client that comes with it shows and trusts."""
+
+    certificate: Certificate
+    callers: Callers | None
+    shown: grpc.ChannelCredentials
+
+
 @contextmanager
 def serving(  # noqa: PLR0913 - a test names the one that it is about
     shop: Shop,
@@ -81,6 +92,7 @@ def serving(  # noqa: PLR0913 - a test names the one that it is about
     store: Store | None = None,
     metrics: Metrics | None = None,
     log_incident: Report | None = None,
+    tls: Tls | None = None,
 ) -> Iterator[Served]:
     incidents: list[BaseException] = []
 
@@ -89,7 +101,7 @@ def serving(  # noqa: PLR0913 - a test names the one that it is about
         return f"incident-{len(incidents)}" if log_incident is None else log_incident(error)
 
     made_secrets = secrets()
-    admission = Admission(calls_max)
+    admission = Admission(calls_max, tls.callers if tls else None)
     desk = Desk(
         store or shop.store,
         Rules(shop.store.fingerprint_key),
@@ -117,7 +129,7 @@ def serving(  # noqa: PLR0913 - a test names the one that it is about
             ),
         }
         transport = GrpcioTransport(handlers, reflection=reflection, limits=limits or Limits())
-        port = transport.bind("127.0.0.1:0")
+        port = transport.bind("127.0.0.1:0", tls.certificate if tls else None)
         await transport.start()
         ready.set_result((transport, asyncio.get_running_loop(), done, port))
         await done.wait()
@@ -128,7 +140,7 @@ def serving(  # noqa: PLR0913 - a test names the one that it is about
     transport, loop, done, port = ready.result(timeout=CALL_TIMEOUT_S)
     try:
         address = f"127.0.0.1:{port}"
-        with grpc.insecure_channel(address) as channel:
+        with grpc.secure_channel(address, tls.shown) if tls else grpc.insecure_channel(address) as channel:
             yield Served(
                 shop, desk, transport, admission, loop, channel, address, BookingServiceStub(channel), incidents
             )

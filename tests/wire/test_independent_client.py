@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from slotlease.config import GOOGLE_CLIENT
 from slotlease.domain.slot import SECOND_US
+from slotlease.wire.callers import Callers
+from tests.certificates import Files, made, shown
 from tests.support import DAY_US, Offered, Shop
-from tests.wire.conftest import serving
+from tests.wire.conftest import Tls, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = Path(__file__).resolve().parent / "node"
@@ -102,6 +105,27 @@ def test_a_client_that_shares_no_code_with_us_tells_the_lease_story_of_both_vers
     packages = found_packages(capsys)
     with serving(shop) as served:
         done = tell_story(packages, served.address, two_slots(shop))
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert done.stdout.splitlines()[-1] == f"all {SENTENCES} sentences came true"
+    assert served.incidents == []
+
+
+@pytest.mark.slow
+def test_it_tells_the_same_story_over_mutual_tls_and_not_without_its_certificate(
+    shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packages = found_packages(capsys)
+    authority, files = made(), Files(tmp_path)
+    files.put(authority)
+    named = ("--ca", str(tmp_path / "ca.pem"), "--server-name", "localhost")
+    own = ("--cert", str(tmp_path / "client.pem"), "--key", str(tmp_path / "client.key"))
+    tls = Tls(files.open(), Callers((GOOGLE_CLIENT,)), shown(authority, trusting=authority))
+    with serving(shop, tls=tls) as served:
+        told_to = two_slots(shop)
+        nameless = tell_story(packages, served.address, told_to, *named)
+        done = tell_story(packages, served.address, told_to, *named, *own)
+    assert nameless.returncode == 1
+    assert "UNAVAILABLE" in nameless.stderr
     assert done.returncode == 0, done.stderr + done.stdout
     assert done.stdout.splitlines()[-1] == f"all {SENTENCES} sentences came true"
     assert served.incidents == []

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from slotlease import __version__
-from slotlease.cli import booking, config, demo, doctor, events, inventory, lease, migrate, serve, slot, sweep
+from slotlease.cli import booking, cert, config, demo, doctor, events, inventory, lease, migrate, serve, slot, sweep
 from slotlease.cli.ledger import CommandFailed
 from slotlease.desk.fault import Broken, DeskFault
 from slotlease.inventory.feed import FeedRefused
@@ -39,6 +39,7 @@ app.add_typer(booking.commands, name="booking")
 app.add_typer(slot.commands, name="slot")
 app.command()(events.events)
 app.command()(sweep.sweep)
+app.add_typer(cert.commands, name="cert")
 app.command()(doctor.doctor)
 app.command()(migrate.migrate)
 app.command()(config.config)

@@ -9,9 +9,12 @@ import typer
 from slotlease.cli.ledger import CommandFailed, FileOption, StoreOption, settings_from
 
 if TYPE_CHECKING:
+    from slotlease.config import Settings
     from slotlease.serve import Serving
 
 _DURATION = "DURATION"
+GOOGLE_CLIENT = "mapsbooking.businesslink-3.net"
+"""config.GOOGLE_CLIENT, which takes long to import: see cli/__init__.py."""
 
 
 def _option(metavar: str, meaning: str, default: str) -> Any:
@@ -38,6 +41,19 @@ def serve(
     ] = None,
     traces: Annotated[
         str | None, _option("on|off", "Send OpenTelemetry traces; where to is said by its OTEL_* variables.", "off")
+    ] = None,
+    tls_certificate: Annotated[
+        str | None, _option("PATH", "Serve TLS with this chain (PEM, our own certificate first).", "plaintext")
+    ] = None,
+    tls_key: Annotated[str | None, _option("PATH", "The certificate's private key (PEM).", "none")] = None,
+    tls_client_roots: Annotated[
+        str | None, _option("PATH", "Let in only callers with a certificate issued by these (PEM).", "any caller")
+    ] = None,
+    tls_client_names: Annotated[
+        str | None, _option("NAME,...", "Of those, the ones that may call: DNS names or URIs.", GOOGLE_CLIENT)
+    ] = None,
+    insecure: Annotated[
+        str | None, _option("on|off", "Without TLS or client roots, listen beyond this machine all the same.", "off")
     ] = None,
     leases: Annotated[
         str | None, _option("on|off", "Off: CreateLease is UNIMPLEMENTED, and the rest works.", "on")
@@ -96,6 +112,11 @@ def serve(
         rest_prefix=rest_prefix,
         metrics=metrics,
         traces=traces,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+        tls_client_roots=tls_client_roots,
+        tls_client_names=tls_client_names,
+        insecure=insecure,
         leases=leases,
         lease_min=lease_min,
         lease_max=lease_max,
@@ -115,13 +136,14 @@ def serve(
         log_format=log_format,
         log_level=log_level,
     )
-    from slotlease.serve import run  # noqa: PLC0415 - slow to import: see cli/__init__.py
+    from slotlease.certificate import CertificateRefused  # noqa: PLC0415 - slow to import: see cli/__init__.py
+    from slotlease.serve import run  # noqa: PLC0415 - the same
     from slotlease.telemetry.traces import TracesMissing  # noqa: PLC0415 - the same
     from slotlease.transport import CannotListen  # noqa: PLC0415 - the same
 
     try:
         run(settings, _announce)
-    except (CannotListen, TracesMissing) as error:
+    except (CannotListen, CertificateRefused, TracesMissing) as error:
         raise CommandFailed(str(error)) from error
 
 
@@ -132,8 +154,16 @@ def _announce(serving: Serving) -> None:
     terms = (settings.lease_min, settings.lease_max, settings.lease_default)
     shortest, longest, default = map(text_of, terms)
     leases = f"on ({shortest} to {longest}, {default} unless asked)" if settings.leases else "off"
-    typer.echo(f"Serving {serving.store} on {serving.address}, leases {leases}. Ctrl-C stops it.")
+    typer.echo(f"Serving {serving.store} on {serving.address}, leases {leases}{_guard(settings)}. Ctrl-C stops it.")
     if serving.rest_address:
         typer.echo(f"Version 3 on http://{serving.rest_address}{settings.rest_prefix}/v3/")
     if serving.metrics_address:
         typer.echo(f"Metrics on http://{serving.metrics_address}/metrics")
+
+
+def _guard(settings: Settings) -> str:
+    if settings.tls_certificate is None:
+        return ""
+    if settings.tls_client_roots is None:
+        return ", TLS, any caller"
+    return f", TLS, callers: {', '.join(settings.tls_client_names)}"

@@ -29,6 +29,8 @@ KEYS: Final = frozenset(
     "incident error frames caused_by "
     # of what a library says
     "library message where "
+    # of the certificate: certificate.py; its reason names files, and what is wrong with them
+    "reason days_left "
     # of the server and its housekeeping: serve.py
     "grace_s before now serving expired deleted".split()
 )

@@ -105,6 +105,9 @@ class Metrics:
         # --- TLS: not a number where the port speaks without it
         self.certificate_days_left = gauge("slotlease_certificate_days_left", "Days until our certificate ends.")
         self.certificate_days_left.set(math.nan)
+        self.certificate_refused = gauge(
+            "slotlease_certificate_files_refused", "1 while changed certificate files cannot be used, else 0."
+        )
         self.certificate_reload_failures = counter(
             "slotlease_certificate_reload_failures_total", "Changed certificate files that could not be used."
         )

@@ -1,16 +1,20 @@
-"""How many calls may be under way at once. One more is told to come back, at once and cheaply: a server that takes all
-that comes answers nobody in time.
+"""Who may call, and how many calls may be under way at once.
 
-A server library's own limit will not do: it answers RESOURCE_EXHAUSTED, which in version 0 means that a slot is full.
+One more is told to come back, at once and cheaply: a server that takes all that comes answers nobody in time. A server
+library's own limit will not do: it answers RESOURCE_EXHAUSTED, which in version 0 means that a slot is full.
 """
 
 from __future__ import annotations
 
+from slotlease.wire.callers import Callers
+
 
 class Admission:
-    """Counts the calls under way, on one event loop."""
+    """Counts the calls under way, on one event loop. `callers`: those that a caller's certificate must be one of, None
+    where whoever reaches the port may call."""
 
-    def __init__(self, calls_max: int) -> None:
+    def __init__(self, calls_max: int, callers: Callers | None = None) -> None:
+        self.callers = callers
         self._calls_max = calls_max
         self.calls = 0
 

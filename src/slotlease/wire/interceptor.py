@@ -28,7 +28,10 @@ def intercept(record: Record, rpc: Rpc, report: Report, admission: Admission) ->
         began_s = time.monotonic()
         # None where the caller set no deadline, whatever the library's own stubs say.
         left_s: float | None = context.time_remaining()
-        if admission.enter():
+        if admission.callers is not None and not admission.callers.knows(context):
+            # Before all else: whoever may not call learns not even how busy we are.
+            ending = outcome.CALLER_UNKNOWN
+        elif admission.enter():
             try:
                 ending = await rpc(payload, None if left_s is None else began_s + left_s)
             except asyncio.CancelledError:

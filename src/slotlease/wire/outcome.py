@@ -158,3 +158,11 @@ UNAVAILABLE: Final = _ending(
     RetryInfo(retry_delay=Duration(seconds=RETRY_AFTER_S)),
 )
 """Made once: it is said most often when there is least time to say it."""
+
+CALLER_UNKNOWN: Final = _ending(
+    grpc.StatusCode.PERMISSION_DENIED,
+    "CALLER_UNKNOWN",
+    "no name in the client certificate is one that may call here; ask whoever runs this server to add it",
+    ErrorInfo(reason="CALLER_UNKNOWN", domain=ERROR_DOMAIN),
+)
+"""A certificate that is trusted and says another name than those that may call (DESIGN 5)."""
