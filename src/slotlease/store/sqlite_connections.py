@@ -73,7 +73,7 @@ class Connections:
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
         """A connection for one reader at a time; a transaction that it leaves is undone. Raises StoreUnavailable."""
-        if self._closed or self._keeper is None or self._place.trouble() is not None:
+        if self._closed or self._spoilt or self._keeper is None or self._place.trouble() is not None:
             with self._writing:
                 self._make_usable()
         place = self._place
