@@ -114,11 +114,17 @@ def _address_or_off(value: object) -> str:
     return _address(value)
 
 
+_LOOPBACK: Final = frozenset(("localhost", "127.0.0.1", "::1"))
+
+
+def _host_of(address: str) -> str:
+    return address.rpartition(":")[0].strip("[]").lower()
+
+
 def _loopback_or_off(value: object) -> str:
     """This port asks nobody for a password, so only programs of this machine may reach it."""
     address = _address_or_off(value)
-    host = address.rpartition(":")[0].strip("[]")
-    if address != "off" and host not in {"localhost", "127.0.0.1", "::1"}:
+    if address != "off" and _host_of(address) not in _LOOPBACK:
         raise ValueError("is no loopback address, and this port asks for no password; put a proxy that does before it")
     return address
 
@@ -219,6 +225,17 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what `load_settings` hands over: it reads the sources one by one, to know where each value is from."""
         return (init_settings,)
+
+    @field_validator("metrics")
+    @classmethod
+    def _read_by_us_alone(cls, value: str, info: ValidationInfo) -> str:
+        """Plain HTTP to whoever reaches it: how many leases there are is nobody else's business."""
+        if value == "off" or info.data.get("insecure", False) or _host_of(value) in _LOOPBACK:
+            return value
+        raise ValueError(
+            "can be reached from other machines and asks nobody who they are; listen on 127.0.0.1, or, where only your "
+            "scraper reaches the address, set insecure = on"
+        )
 
     @field_validator("lease_default")
     @classmethod

@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 
+from slotlease.telemetry import Report
+from slotlease.telemetry.metrics import Metrics
 from slotlease.transport_http import HttpLimits, HttpTransport
 from slotlease.wire import rest_v3
 from slotlease.wire.bridge import AskDesk
@@ -55,7 +57,14 @@ class RestClient:
 
 @contextmanager
 def serving_rest(
-    served: Served, *, leases: bool = True, prefix: str = "", limits: HttpLimits | None = None, is_serving: bool = True
+    served: Served,
+    *,
+    leases: bool = True,
+    prefix: str = "",
+    limits: HttpLimits | None = None,
+    is_serving: bool = True,
+    metrics: Metrics | None = None,
+    report: Report | None = None,
 ) -> Iterator[RestClient]:
     made_secrets = secrets()
 
@@ -64,7 +73,8 @@ def serving_rest(
             AskDesk(served.desk),
             # Apart from the ids that the other versions make.
             new_secret=lambda: next(made_secrets)[::-1],
-            report=served.shop.report,
+            report=report or served.shop.report,
+            metrics=metrics,
             admission=served.admission,
             is_serving=lambda: is_serving,
             leases=leases,

@@ -10,13 +10,16 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import grpc
 import pytest
 import structlog
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -24,16 +27,30 @@ from slotlease.telemetry import reporter, set_up_logs
 from slotlease.telemetry.metrics import Metrics
 from slotlease.telemetry.metrics_page import metrics_page
 from slotlease.wire.limits import LENGTH_MAX
+from slotlease.wire.proto.v3 import booking_service_pb2 as rpc_v3
+from tests.rest import asking_v3
+from tests.rest.serving import RestClient, serving_rest
 from tests.support import Shop, open_shop
-from tests.telemetry.loud import FAULTS, LoudStore
+from tests.telemetry.loud import COMMITS, FAULTS, LoudStore
 from tests.telemetry.reading import page, value_of
 from tests.telemetry.spans import traces_to
 from tests.wire.client import CALL_TIMEOUT_S
 from tests.wire.conftest import Served, serving
-from tests.wire.whole_requests import CALLS, Part, name_of, parts, put, whole_requests
+from tests.wire.whole_requests import CALLS, Part, fill, name_of, parts, put, slot_of, whole_requests
 
 CANARY = "kanarie"
 TEXTS = [(call, part) for call in CALLS for part in parts(call) if part.is_text]
+
+
+REQUESTS_V3 = (
+    "CheckAvailability",
+    "BatchAvailabilityLookup",
+    "CreateLease",
+    "CreateBooking",
+    "UpdateBooking",
+    "GetBookingStatus",
+    "ListBookings",
+)
 
 
 def by_path(case: tuple[str, Part]) -> str:
@@ -51,6 +68,7 @@ class Watched:
     whole: dict[str, Message]
     log: io.StringIO
     spans: InMemorySpanExporter
+    rest: RestClient
     details: list[str] = field(default_factory=list)
 
     def send(self, call: str, payload: bytes, metadata: tuple[tuple[str, str], ...] = ()) -> grpc.StatusCode:
@@ -59,6 +77,12 @@ class Watched:
         except grpc.RpcError as error:
             return self.note(cast("grpc.Call", error))
         return grpc.StatusCode.OK
+
+    def send_v3(self, method: str, body: bytes) -> int:
+        answer = self.rest.send(method, body)
+        if answer.status_code != 200:
+            self.details += [answer.text, str(answer.headers)]
+        return answer.status_code
 
     def note(self, ended: grpc.Call) -> grpc.StatusCode:
         self.details.append(ended.details() or "")
@@ -100,9 +124,10 @@ def watched_shop(folder: Path) -> Iterator[Watched]:
     try:
         with (
             serving(shop, store=store.of(), metrics=metrics, log_incident=report, reflection=True) as served,
+            serving_rest(served, metrics=metrics, report=report) as rest,
             metrics_page(metrics, "127.0.0.1", 0) as port,
         ):
-            yield Watched(served, store, metrics, f"127.0.0.1:{port}", whole, log, spans)
+            yield Watched(served, store, metrics, f"127.0.0.1:{port}", whole, log, spans, rest)
     finally:
         shop.store.close()
         structlog.reset_defaults()
@@ -157,6 +182,59 @@ def _is_free(part: Part) -> bool:
     name = name_of(part.path)
     kept = ("merchant_id", "service_id", "lease_id", "booking_id", "staff_id", "room_id", "availability_tag", "paths")
     return name not in kept and not name.startswith("payment_option") and LENGTH_MAX.get(name, 0) >= 35
+
+
+def texts_of(message: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Where in a JSON request texts stand."""
+    for key, value in message.items() if isinstance(message, dict) else enumerate(message):
+        if isinstance(value, str):
+            yield (*at, key)
+        elif isinstance(value, dict | list):
+            yield from texts_of(value, (*at, key))
+
+
+def with_text(message: Any, at: tuple[str | int, ...], text: str) -> bytes:
+    changed = deepcopy(message)
+    reduce(lambda part, key: part[key], at[:-1], changed)[at[-1]] = text
+    return json.dumps(changed).encode()
+
+
+@pytest.mark.parametrize("name", REQUESTS_V3)
+def test_no_text_of_a_request_of_version_3_is_heard_of(watched: Watched, name: str) -> None:
+    """Each text and each enum's name in turn; then no JSON, a field that there is not, and a path that there is not."""
+    message = cast("type[Message]", getattr(rpc_v3, f"{name}Request"))()
+    fill(message)
+    for one in message.DESCRIPTOR.fields:
+        if one.is_repeated and one.message_type is not None:
+            fill(getattr(message, one.name).add())
+    request = MessageToDict(message, preserving_proto_field_name=True)
+    places = list(texts_of(request))
+    assert places
+    for fault in ("", *COMMITS):
+        watched.store.fault = fault
+        for place in places:
+            for text in (CANARY, CANARY * 700, CANARY + "\x07"):
+                watched.send_v3(name, with_text(request, place, text))
+    watched.store.fault = ""
+    for body in (b'{"' + CANARY.encode(), f'{{"{CANARY}": "{CANARY}"}}'.encode(), f'"{CANARY}"'.encode(), b"\xff" * 9):
+        assert watched.send_v3(name, body) == 400
+    assert watched.send_v3(CANARY, b"{}") == 404
+    watched.assert_silent()
+
+
+def test_a_booking_of_version_3_that_succeeds_or_fails_is_not_heard_of(watched: Watched) -> None:
+    user = {"given_name": CANARY, "family_name": CANARY, "telephone": CANARY, "email": CANARY}
+    for fault, code in (("", 200), *((fault, 0) for fault in FAULTS)):
+        watched.store.fault, watched.store.told = fault, []
+        request = asking_v3.booking(slot_of("v2"), f"{CANARY}{fault}") | {
+            "user_information": user | {"user_id": f"{CANARY} of {fault}"},
+            "additional_request": CANARY,
+        }
+        found = watched.send_v3("CreateBooking", json.dumps(request).encode())
+        assert found == code if code else found in {500, 503}
+        assert not fault or CANARY in "".join(watched.store.told)
+    watched.store.fault = ""
+    watched.assert_silent()
 
 
 def test_what_is_no_request_at_all_is_not_heard_of(watched: Watched) -> None:
