@@ -55,6 +55,7 @@ prove: env-dev ## the long versions of all proofs (PROVE='--only crash --seed 7 
 .PHONY: mutants
 mutants: env-dev ## spoil the rules and the desk in one place at a time: their tests must notice (half an hour)
 	nice $(BIN)/mutmut run --max-children $(MUTANTS_AT_ONCE)
+	$(BIN)/python -m tests.mutants
 
 .PHONY: cover
 cover: env-dev ## the tests, and which lines and branches they never take
