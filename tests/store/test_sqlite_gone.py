@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import pytest
 from slotlease.desk.fault import Unavailable
 from slotlease.domain.facts import Wanted
 from slotlease.domain.lease import Lease
+from slotlease.store import sqlite_file
 from slotlease.store.open import open_store
 from slotlease.store.protocol import CommitUnknown, StoreRefused, StoreUnavailable
 from slotlease.store.sqlite_place import Trouble
@@ -166,6 +169,51 @@ def test_readers_under_way_while_the_log_is_removed_come_back_to_the_new_one(pat
     assert len(shop.store.leases(live_only=False, limit=9)) >= granted + 1
     shop.store.close()
     assert leases_in(path) >= granted + 1
+
+
+def test_a_connection_that_has_the_old_log_open_reads_no_more(path: Path, shop: Shop) -> None:
+    """The log's index is one for the whole process; with the old log it leads to pages that are not there."""
+    shop.lease(ASKED)
+    with shop.store._connections.reading() as old:  # type: ignore[attr-defined]  # noqa: SLF001 - between two reads
+        log_of(path).unlink()
+        granted = sum(answered(shop) is Lease for _ in range(3))
+        assert granted >= 2
+    assert old not in shop.store._connections._readers  # type: ignore[attr-defined]  # noqa: SLF001
+    assert len(shop.store.leases(live_only=False, limit=9)) == granted + 1
+    assert shop.store.audit() == []
+
+
+OTHER_PROGRAM = """
+import sys, apsw
+connection = apsw.Connection(sys.argv[1])
+connection.execute("BEGIN IMMEDIATE")
+print("writes", flush=True)
+sys.stdin.read(1)
+connection.execute("UPDATE merchant SET name = 'Two'; COMMIT")
+connection.close()
+print("wrote", flush=True)
+"""
+
+
+def test_two_programs_never_write_at_once_though_the_index_of_the_log_was_removed(
+    path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The locks lie in that file: whoever comes after makes a new one, and each would hold a lock of its own."""
+    shop.lease(ASKED)
+    path.with_name(path.name + "-shm").unlink()
+    command = [sys.executable, "-c", OTHER_PROGRAM, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:  # noqa: S603 - this test's own program
+        assert other.stdout is not None
+        assert other.stdout.readline() == "writes\n"
+        monkeypatch.setattr(sqlite_file, "BUSY_STEPS_MAX", 3)
+        assert {answered(shop) for _ in range(3)} == {Unavailable}
+        monkeypatch.undo()
+        print("go", file=other.stdin, flush=True)
+        assert other.stdout.readline() == "wrote\n"
+    assert answered(shop) is Lease
+    assert shop.store.merchant_names() == {"m1": "Two"}
+    shop.store.close()
+    assert leases_in(path) == 2
 
 
 def test_what_happened_is_logged_once_and_once_when_it_is_over(
