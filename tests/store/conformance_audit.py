@@ -71,7 +71,8 @@ PLANTED = {
     "two bookings of one lease": ("INV-5", TWO_BOOKINGS_OF_ONE_LEASE),
     "a booking from a lease that was released": (
         "INV-5",
-        "UPDATE booking SET lease_no = (SELECT lease_no FROM lease WHERE state = 4) WHERE lease_no IS NULL",
+        """UPDATE booking SET lease_no = (SELECT lease_no FROM lease WHERE state = 4)
+           WHERE booking_no = (SELECT max(booking_no) FROM booking WHERE lease_no IS NULL)""",
     ),
     "a slot gone from under its claims": ("INV-1", "DELETE FROM slot"),
     "a spot that names other staff than its slot": ("INV-2", "UPDATE spot SET staff_no = 0 WHERE staff_no = 1"),

@@ -13,6 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
+import apsw
 import pytest
 
 from slotlease.desk.fault import Unavailable
@@ -229,6 +230,32 @@ def test_what_happened_is_logged_once_and_once_when_it_is_over(
             answered(shop)
     assert [record.getMessage() for record in caplog.records] == [Trouble.AWAY.value, "the ledger is usable again"]
     assert "put it back" in Trouble.AWAY.value
+
+
+def test_a_full_disk_is_logged_once_and_once_when_there_is_room_again(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    room: list[int] = []
+
+    def within_bounds(connection: apsw.Connection) -> None:
+        connection.pragma("max_page_count", room[0])
+
+    room.append(1)
+    apsw.connection_hooks.append(within_bounds)
+    try:
+        with caplog.at_level(logging.INFO, "slotlease.store"):
+            shop.store._connections._writer = None  # type: ignore[attr-defined]  # noqa: SLF001 - the next one is small
+            requests = [[shop.create_lease(ASKED) for _ in range(200)] for _ in range(9)]
+            refused = [
+                answer for batch in requests for answer in shop.batches.write(batch) if isinstance(answer, Unavailable)
+            ]
+            assert str(refused[0]) == "the store is not available: its disk is full"
+            assert shop.count_available(ASKED) == 10_000 - 9 * 200 + len(refused)
+            room[0] = 9999
+            assert answered(shop) is Lease
+    finally:
+        apsw.connection_hooks.remove(within_bounds)
+    assert [record.getMessage() for record in caplog.records] == ["its disk is full", "the ledger is usable again"]
 
 
 # --- one ledger, two names -----------------------------------------------------------------------------------------

@@ -74,7 +74,6 @@ def _told_of(error: Exception) -> str:
         case Broken():
             return f"a mistake of ours, incident {error.incident}: the log line above says where; please report it"
         case StoreFault() | DeskFault() if not isinstance(error, StoreRefused):
-            reasons = "another program holds it, or its disk is full or read-only"
-            return f"the ledger could not be used now ({error}): {reasons}; mend that, then run the command again"
+            return f"the ledger could not be used now ({error}); mend that, then run the command again"
         case _:
             return str(error)

@@ -21,6 +21,7 @@ from slotlease.store.protocol import (
     Snapshot,
     Store,
     StoreConflict,
+    StoreFault,
     StoreUnavailable,
     Transaction,
 )
@@ -72,22 +73,25 @@ class Batches:
             with self._store.snapshot(wanted) as snapshot:
                 asking = self._want_more(snapshot, asking)
                 self._decide(snapshot.facts, asking)
-        except StoreUnavailable:
-            self._answer_unavailable("reads", requests)
+        except StoreUnavailable as fault:
+            self._answer_unavailable("reads", requests, fault)
         except Exception as error:  # noqa: BLE001 - a row that cannot be read, or a mistake of ours: find whose it is
             self._blame_one(requests, error, self._read_all)
 
     # --- writing ---------------------------------------------------------------------------------------------
 
     def _write_all(self, requests: list[_Request]) -> None:
+        last: StoreFault = StoreUnavailable()
         for _ in range(TRIES_MAX):
             try:
                 rest = self._write_once(requests)
             except (StoreConflict, CommitUnknown) as fault:
                 if self._tally is not None:
                     self._tally.repeated("conflict" if isinstance(fault, StoreConflict) else "commit_unknown")
+                last = fault
                 continue
-            except StoreUnavailable:
+            except StoreUnavailable as fault:
+                last = fault
                 break
             except Exception as error:  # noqa: BLE001 - a row refused, or a mistake of ours: find whose it is
                 self._blame_one(requests, error, self._write_all)
@@ -96,7 +100,7 @@ class Batches:
                 if rest:
                     self._write_all(rest)
                 return
-        self._answer_unavailable("writes", requests)
+        self._answer_unavailable("writes", requests, last)
 
     def _write_once(self, requests: list[_Request]) -> list[_Request]:
         """Returns those that were not decided: what the first of them starts from was changed by one before it."""
@@ -187,12 +191,12 @@ class Batches:
             if stopped is None:
                 return view.changes(), rest
 
-    def _answer_unavailable(self, lane: str, requests: list[_Request]) -> None:
+    def _answer_unavailable(self, lane: str, requests: list[_Request], fault: StoreFault) -> None:
         if self._tally is not None:
             self._tally.store_unavailable(lane)
         for request in requests:
             if not isinstance(request.answer, Broken):
-                request.answer = Unavailable("the store is not available")
+                request.answer = Unavailable(f"the store is not available: {fault}")
 
 
 def unwrap(answer: object) -> object:

@@ -21,6 +21,7 @@ from slotlease.store.sqlite_file import connect, faults
 from slotlease.store.sqlite_place import Place, Trouble
 
 _log = logging.getLogger("slotlease.store")
+_log.addHandler(logging.NullHandler())  # a command says it itself
 
 _IN_ITS_OWN_FILE = {Trouble.AWAY, Trouble.REPLACED, Trouble.LOG_GONE}
 """Where the log no longer lies beside the ledger, what is in it goes into the ledger's own file, wherever that is now:
@@ -40,7 +41,7 @@ class Connections:
         self._writing = threading.Lock()
         self._closed = False
         self._spoilt: Trouble | None = None
-        self._told: Trouble | None = None
+        self._told = ""
         self._place = Place.of(path).opened()
         self._held = _hold(path)
         try:
@@ -61,7 +62,8 @@ class Connections:
                 with faults():
                     connection.execute("BEGIN IMMEDIATE")
                 yield connection
-            except (StoreUnavailable, CommitUnknown):
+            except (StoreUnavailable, CommitUnknown) as fault:
+                self._tell(str(fault))
                 # Whatever state it is in: the next batch begins on a new connection.
                 self._writer = None
                 connection.close(True)
@@ -100,6 +102,7 @@ class Connections:
         trouble = self._place.trouble()
         if trouble is not None:
             raise CommitUnknown(trouble.value)
+        self._tell("")
 
     def close(self) -> None:
         with self._writing:
@@ -122,7 +125,7 @@ class Connections:
             raise StoreUnavailable(message)
         trouble = self._spoilt or self._place.trouble()
         if trouble is not None:
-            self._tell(trouble)
+            self._tell(trouble.value)
         if trouble is Trouble.EMPTIED:
             # For good: whatever is put in its place now would be read through a log that does not belong to it.
             self._spoilt = trouble
@@ -137,7 +140,7 @@ class Connections:
             self._place = self._place.opened()
             if (trouble := self._place.trouble()) is not None:
                 raise StoreUnavailable(trouble.value)  # a reader still has the old files open
-        self._tell(None)
+            self._tell("")
 
     def _save_log(self) -> None:
         """Raises StoreUnavailable: it is all still in the log, and the keeper keeps that."""
@@ -165,15 +168,15 @@ class Connections:
         except StoreRefused as error:
             raise StoreUnavailable(str(error)) from error
 
-    def _tell(self, trouble: Trouble | None) -> None:
-        """Once, and once when it is over. The callers only learn that the store is away."""
-        if trouble is self._told:
+    def _tell(self, what: str) -> None:
+        """What is wrong, once, and once when it is over ("")."""
+        if what == self._told:
             return
-        if trouble is not None:
-            _log.error(trouble.value)
+        if what:
+            _log.error(what)
         else:
             _log.warning("the ledger is usable again")
-        self._told = trouble
+        self._told = what
 
 
 def _hold(path: Path) -> int | None:

@@ -194,6 +194,20 @@ _ROW_REFUSED = (
 )
 
 
+_TOLD = (
+    (apsw.FullError, "its disk is full"),
+    (apsw.ReadOnlyError, "its file, its folder or its disk is read-only"),
+    (apsw.CantOpenError, "its file or its folder cannot be opened"),
+    (apsw.IOError, "its disk failed"),
+    ((apsw.CorruptError, apsw.NotADBError), "it is damaged: 'slotlease doctor' says more"),
+)
+
+
+def _told_of(error: apsw.Error) -> str:
+    """For the operator: never the text of the error, which may quote a row."""
+    return next((told for kind, told in _TOLD if isinstance(error, kind)), type(error).__name__)
+
+
 @contextmanager
 def faults(*, committing: bool = False) -> Iterator[None]:
     """SQLite's errors as faults of the store. A commit that fails for another reason than a busy file may still
@@ -209,8 +223,8 @@ def faults(*, committing: bool = False) -> Iterator[None]:
         raise
     except apsw.Error as error:
         if committing:
-            raise CommitUnknown(type(error).__name__) from error
-        raise StoreUnavailable(type(error).__name__) from error
+            raise CommitUnknown(_told_of(error)) from error
+        raise StoreUnavailable(_told_of(error)) from error
 
 
 # --- schema --------------------------------------------------------------------------------------------------
