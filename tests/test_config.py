@@ -192,6 +192,7 @@ def test_metrics_are_off_unless_given_an_address() -> None:
     assert load_settings({"metrics": "[::1]:9464"}).metrics == "[::1]:9464"
     with pytest.raises(SettingsRefused, match=r"metrics = 0\.0\.0\.0:9464 .*can be reached from other machines"):
         load_settings({"metrics": "0.0.0.0:9464"})
+    assert load_settings({"metrics": "0.0.0.0:9464", "insecure": "on"}).metrics == "0.0.0.0:9464"
     with pytest.raises(SettingsRefused, match=r"metrics = on .*is no HOST:PORT"):
         load_settings({"metrics": "on"})
 

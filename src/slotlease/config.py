@@ -114,17 +114,10 @@ def _address_or_off(value: object) -> str:
     return _address(value)
 
 
-_LOOPBACK: Final = frozenset(("localhost", "127.0.0.1", "::1"))
-
-
-def _host_of(address: str) -> str:
-    return address.rpartition(":")[0].strip("[]").lower()
-
-
 def _loopback_or_off(value: object) -> str:
     """This port asks nobody for a password, so only programs of this machine may reach it."""
     address = _address_or_off(value)
-    if address != "off" and _host_of(address) not in _LOOPBACK:
+    if address != "off" and not _is_loopback(address):
         raise ValueError("is no loopback address, and this port asks for no password; put a proxy that does before it")
     return address
 
@@ -230,7 +223,7 @@ class Settings(BaseSettings):
     @classmethod
     def _read_by_us_alone(cls, value: str, info: ValidationInfo) -> str:
         """Plain HTTP to whoever reaches it: how many leases there are is nobody else's business."""
-        if value == "off" or info.data.get("insecure", False) or _host_of(value) in _LOOPBACK:
+        if value == "off" or info.data.get("insecure", False) or _is_loopback(value):
             return value
         raise ValueError(
             "can be reached from other machines and asks nobody who they are; listen on 127.0.0.1, or, where only your "

@@ -22,6 +22,7 @@ def test_the_page_has_what_was_counted_and_each_servers_own() -> None:
     ended("OK", "", 0.0012)
     ended("OK", "SLOT_UNAVAILABLE", 4.0)
     ended("OK", "", 4.001)
+    metrics.calls_of("v3", "CreateLease", "S/CreateLease")("OK", "", 0.002)
     with metrics_page(metrics, "127.0.0.1", 0) as port, metrics_page(others, "127.0.0.1", 0) as other_port:
         text = page(f"127.0.0.1:{port}")
         assert "CreateLease" not in page(f"127.0.0.1:{other_port}")
@@ -34,6 +35,8 @@ def test_the_page_has_what_was_counted_and_each_servers_own() -> None:
         "rpc_response_status_code": "OK",
     }
     assert value_on(text, "rpc_server_call_duration_seconds_count", **durations) == 3
+    over_http = durations | {"rpc_system_name": "http", "rpc_method": "S/CreateLease"}
+    assert value_on(text, "rpc_server_call_duration_seconds_count", **over_http) == 1
     assert value_on(text, "rpc_server_call_duration_seconds_bucket", **durations, le="4.0") == 2
 
 

@@ -22,10 +22,11 @@ def test_its_numbers_are_those_of_the_code() -> None:
 
 
 def test_the_settings_that_it_leans_on_exist_and_are_safe_unless_asked_otherwise() -> None:
-    named = set(re.findall(r"`(\w+)`", PAGE)) & set(Settings.model_fields)
-    assert {"lease_max"} <= named
+    named = set(re.findall(r"`(\w+)(?: = on)?`", PAGE)) & set(Settings.model_fields)
+    assert {"lease_max", "tls_client_roots", "tls_client_names", "insecure"} <= named
     settings = Settings()
-    assert (settings.metrics, settings.reflection, settings.traces) == ("off", False, False)
+    assert (settings.metrics, settings.rest, settings.reflection, settings.traces) == ("off", "off", False, False)
+    assert not settings.insecure
     assert settings.grpc.startswith("127.0.0.1:")
 
 

@@ -36,6 +36,9 @@ CALL_BUCKETS_S: Final = (
 """OpenTelemetry's advice for `rpc.server.call.duration`, finer below (a lease takes a millisecond), and with a bucket
 that ends exactly at each of Google's limits: 1.5 s, 4 s, 5 s and 15 s."""
 
+SYSTEMS: Final = {"v3": "http"}
+"""What a version is spoken over, where that is not gRPC. OpenTelemetry has no name for methods over JSON and HTTP."""
+
 _COMMIT_BUCKETS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 _SIZE_BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
@@ -121,19 +124,19 @@ class Metrics:
         `rpc_method` is "package.Service/Method". The code is a status code's name, the cause one of ours by name, or
         "": neither may be a caller's text, nor a number that grows.
         """
-        traces = self.traces
+        traces, system = self.traces, SYSTEMS.get(version, "grpc")
         ends: dict[tuple[str, str], tuple[Callable[[], None], Callable[[float], None]]] = {}
 
         def ended(code: str, cause: str, duration_s: float) -> None:
             known = ends.get((code, cause))
             if known is None:
                 calls = self.calls.labels(version, method, code, cause)
-                known = ends[code, cause] = calls.inc, self.call_duration.labels("grpc", rpc_method, code).observe
+                known = ends[code, cause] = calls.inc, self.call_duration.labels(system, rpc_method, code).observe
             count, observe = known
             count()
             observe(duration_s)
             if traces is not None:
-                traces.call(rpc_method, code, cause, duration_s)
+                traces.call(system, rpc_method, code, cause, duration_s)
 
         return ended
 

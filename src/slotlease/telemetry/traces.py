@@ -39,11 +39,11 @@ class Traces:
         self._under = set_span_in_context
         self._commits: list[tuple[int, int]] = []
 
-    def call(self, rpc_method: str, code: str, cause: str, duration_s: float) -> None:
+    def call(self, system: str, rpc_method: str, code: str, cause: str, duration_s: float) -> None:
         """`code` and `cause` as they are counted (metrics.py)."""
         began_ns, ended_ns = _span_of(duration_s)
         told = {
-            "rpc.system.name": "grpc",
+            "rpc.system.name": system,
             "rpc.method": rpc_method,
             "rpc.response.status_code": code,
             "slotlease.cause": cause,
