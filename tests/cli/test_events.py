@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -96,6 +97,21 @@ def test_the_cursor_of_another_ledger_is_refused(ledger: str, shop: Shop, tmp_pa
     other = f"sqlite:///{tmp_path / 'other.db'}"
     open_store(other, create=True).close()
     assert run(capsys, "events", "--after", event["cursor"], "--store", other).code == 2
+
+
+def test_a_cursor_from_after_the_backup_is_told_so(ledger: str, shop: Shop, tmp_path: Path, capsys: Capsys) -> None:
+    shop.book(YOGA_SLOT)
+    shop.store.close()
+    backup = tmp_path / "backup.db"
+    shutil.copy(ledger.removeprefix("sqlite:///"), backup)
+    clock = HandClock(system_clock())
+    later = Shop(open_store(ledger, clock), clock)
+    later.book(YOGA_SLOT, user_id="u2", token="later")  # noqa: S106 - an idempotency token
+    later.store.close()
+    last = lines(capsys, ledger)[-1]
+    refused = run(capsys, "events", "--after", last["cursor"], "--store", f"sqlite:///{backup}")
+    assert (refused.code, refused.out) == (1, "")
+    assert "slotlease: the cursor is ahead of the ledger" in refused.err
 
 
 def test_people_are_told_with_which_cursor_to_continue(ledger: str, shop: Shop, capsys: Capsys) -> None:

@@ -11,7 +11,7 @@ from slotlease.domain.booking import BookingStatus
 from slotlease.domain.event import Actor, EventKind, EventTold
 from slotlease.domain.facts import RowKey
 from slotlease.domain.lease import Lease, LeaseState
-from slotlease.store.protocol import Store, StoreConflict
+from slotlease.store.protocol import Store, StoreConflict, StoreRefused
 from tests.store.backend import Backend, OnALedger, changes_of, commit
 from tests.support import DAY_US, HOUR_US, HandClock, Offered, Shop
 
@@ -84,6 +84,16 @@ class TellsEvents(OnALedger):
         assert event.slot.merchant_id == "m2"
         assert list(store.events(after={event.merchant_no: event.event_no}, merchant_id="m2", limit=9)) == []
         assert list(store.events(after={}, merchant_id="unknown", limit=9)) == []
+
+    def test_a_reader_that_is_ahead_of_the_ledger_is_told(self, store: Store, shop: Shop) -> None:
+        """A backup was restored. Silence would lose what comes until the numbers catch up (at least once)."""
+        shop.offer(SLOT)
+        shop.book(ASKED)
+        (event,) = store.events(after={}, merchant_id=None, limit=9)
+        assert list(store.events(after={1: event.event_no}, merchant_id=None, limit=9)) == []
+        for merchant_id in (None, "m1"):
+            with pytest.raises(StoreRefused, match="ahead of the ledger"):
+                store.events(after={1: event.event_no + 1}, merchant_id=merchant_id, limit=9)
 
     def test_a_refused_request_tells_nothing(self, store: Store, shop: Shop) -> None:
         shop.offer(SLOT)

@@ -8,7 +8,6 @@ from itertools import groupby
 from typing import ClassVar
 
 from slotlease.desk.operation import Operation
-from slotlease.desk.sweep_leases import PIECE
 from slotlease.domain.facts import RowKey, Wanted
 from slotlease.domain.lease import Lease
 from slotlease.domain.slot import SECOND_US
@@ -16,6 +15,9 @@ from slotlease.domain.view import View
 from slotlease.store.protocol import Store
 
 KEPT_US = 30 * 86_400 * SECOND_US
+
+PIECE = 64
+"""Leases deleted in one transaction at most. Each costs rows in four b-trees, and a request waits behind one piece."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,8 @@ class Ledger(Protocol):
     def events(self, *, after: Mapping[int, int], merchant_id: str | None, limit: int) -> Sequence[EventTold]:
         """The first `limit` events past the number `after` gives for their merchant_no (not given: from the first
         one on), by merchant and number; with `merchant_id` only that merchant's. Within a merchant none is ever
-        inserted before one that was read."""
+        inserted before one that was read. Raises StoreRefused where `after` is a number that was never given: then the
+        reader knows what the ledger has lost."""
 
     @property
     def audit_rules(self) -> Sequence[str]:
