@@ -34,10 +34,11 @@ def make_test_ca(
     ] = GOOGLE_CLIENT,
     days: Annotated[int, typer.Option(min=1, max=397, help="For how long they are good.")] = 30,
 ) -> None:
-    """Make a certificate authority, and a server and a client certificate that it issued, for trying mutual TLS.
+    """Make certificates to try mutual TLS with.
 
-    The server is called localhost, 127.0.0.1 and ::1 where no name is given. The authority's key is thrown away, so it
-    can issue nothing more. For the real server, get a certificate from an authority that Google accepts.
+    An authority, and a server and a client certificate that it issued. The server is called localhost, 127.0.0.1 and
+    ::1 where no name is given. The authority's key is thrown away, so it can issue nothing more. For the real server,
+    get a certificate from an authority that Google accepts.
     """
     from slotlease.cli.cert_making import NameRefused, make_test_certificates  # noqa: PLC0415 - see cli/__init__.py
 

@@ -99,7 +99,9 @@ def serve(
     ] = None,
     log_level: Annotated[str | None, _option("debug|info|warning|error", "From which level on to log.", "info")] = None,
 ) -> None:
-    """Serve the ledger over gRPC, and over HTTP where --rest says so, until SIGTERM or Ctrl-C.
+    """Serve the ledger until SIGTERM or Ctrl-C.
+
+    Over gRPC, and over HTTP where --rest says so.
 
     A DURATION is like 90s, 10m or 1h. Every option may also stand in the settings file (lease_min = "1m") or in the
     environment (SLOTLEASE_LEASE_MIN=1m); `slotlease config` shows which is in force.
