@@ -23,6 +23,8 @@ UV_VERSION := 0.13.9
 COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
 
+FUZZ_S ?= 600
+
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,11 +78,18 @@ env: $(VENV)/made-env ## .venv with what the program needs, from requirements.lo
 .PHONY: env-dev
 env-dev: $(VENV)/made-env-dev ## the same .venv with what the tests and checks need as well
 
+.PHONY: fuzz
+fuzz: $(VENV)/made-env-fuzz ## atheris over every request message of both versions (FUZZ_S=600 seconds)
+	@mkdir -p build/fuzz
+	nice $(BIN)/python -m tests.fuzz.run build/fuzz tests/fuzz/corpus -max_total_time=$(FUZZ_S) -max_len=4096 \
+		-artifact_prefix=build/ -print_final_stats=1
+
 .PHONY: lock
 lock: $(UV) ## make both lock files anew after a change in pyproject.toml (UPGRADE=--upgrade: newest versions)
 	$(COMPILE) --group dev --output-file requirements-dev.lock
 	$(COMPILE) --group build --constraint requirements-dev.lock --output-file requirements.lock
-	@! grep -n '://' requirements.lock requirements-dev.lock || { echo 'A lock file must name no address.' >&2; exit 1; }
+	$(COMPILE) --group fuzz --constraint requirements-dev.lock --output-file requirements-fuzz.lock
+	@! grep -n '://' requirements.lock requirements-dev.lock requirements-fuzz.lock || { echo 'A lock file must name no address.' >&2; exit 1; }
 
 .PHONY: clean
 clean: ## remove everything that make made, the demo's database too
@@ -100,6 +109,11 @@ $(VENV)/made-env-dev: requirements-dev.lock pyproject.toml | $(BIN)/python
 	@$(PIP) install --require-hashes --requirement requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $(VENV)/made-env $@
+
+# Only here: atheris is not there for every Python that Slotlease runs on.
+$(VENV)/made-env-fuzz: requirements-fuzz.lock $(VENV)/made-env-dev
+	@$(PIP) install --require-hashes --requirement requirements-fuzz.lock
+	@touch $@
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \

@@ -168,6 +168,11 @@ def test_an_unknown_service_or_slot_in_a_lookup_is_not_available(client: Client)
     assert client.available(slot, *others, slot) == [True, *[False] * len(others), True]
 
 
+def test_a_lookup_of_no_times_is_answered_with_none(client: Client) -> None:
+    client.offer(Offered())
+    assert client.available() == []
+
+
 # --- slot full, staff or room taken, closed for booking, already begun: OK + SLOT_UNAVAILABLE, count_available 0
 
 
