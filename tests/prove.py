@@ -83,8 +83,14 @@ def simulation(scale: float, seed: int) -> Run:
     return Run(command, f"{seed} to {seed + count - 1}")
 
 
-def power_cut(_scale: float, _seed: int) -> Run:
-    return Run((*PYTEST, "tests/proofs/test_power_cut.py"), "its own")
+def planted(_scale: float, _seed: int) -> Run:
+    return Run(("-m", "tests.proofs.planted"), "from 1")
+
+
+def power_cut(scale: float, seed: int) -> Run:
+    count = _at_least_1(50 * scale)
+    command = ("-m", "tests.proofs.power_cut", "--days", str(count), "--seed", str(seed))
+    return Run(command, f"{seed} to {seed + count - 1}")
 
 
 def faults(_scale: float, _seed: int) -> Run:
@@ -98,6 +104,7 @@ PROOFS: dict[str, Callable[[float, int], Run]] = {
     "crash": crash,
     "linearizability": linearizability,
     "simulation": simulation,
+    "planted mistakes": planted,
     "power cut": power_cut,
     "faults": faults,
 }

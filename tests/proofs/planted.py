@@ -161,7 +161,9 @@ def main() -> int:
     began_s = time.monotonic()
     found = {name: first_found(name) for name in PLANTED}
     for name, day in found.items():
-        verdict = f"not found in {DAYS_MAX}" if day is None else f"seed {day.seed:>3}: {day.violation[:70]}"
+        verdict = (
+            f"not found in {DAYS_MAX}" if day is None else f"seed {day.seed:>3}: {day.violation.splitlines()[0][:70]}"
+        )
         sys.stdout.write(f"{name:<40} {verdict}\n")
     missed = sum(day is None for day in found.values())
     took_s = time.monotonic() - began_s
