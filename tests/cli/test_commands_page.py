@@ -75,8 +75,6 @@ def test_what_differs_from_run_to_run_is_not_compared_and_all_else_is() -> None:
 
 def test_every_list_of_commands_says_in_a_whole_sentence_what_each_does() -> None:
     for name, below in GROUPS.items():
-        if name == "slotlease inventory":
-            continue
         for word, command in below.items():
             told = command.get_short_help_str(limit=57)  # what fits on 80 columns
             assert told.endswith("."), f"{name} {word}"

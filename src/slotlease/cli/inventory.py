@@ -58,7 +58,7 @@ def import_(
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put merchants, services and availability feeds on the ledger, all of them or nothing.
+    """Put feeds on the ledger: all of them, or nothing.
 
     Makes the ledger where there is none. Each kind of feed is complete: what it no longer lists is closed or retired,
     and who holds any of that is kept and reported. Runs beside a serving server.
@@ -109,9 +109,10 @@ def _refuse(refused: FeedRefused, summary: ImportSummary | None, *, as_json: boo
 
 @commands.command()
 def lint(files: FilesArgument, file: FileOption = None, as_json: JsonOption = False) -> None:
-    """Say what Google would warn about, though an import might take it. Ends with 1 if there is anything.
+    """Say what Google would warn about in feeds.
 
-    Needs no ledger. Kinds of feeds that are not among the files are not missed.
+    Though an import might take them. Ends with 1 if there is anything. Needs no ledger. Kinds of feeds that are not
+    among the files are not missed.
     """
     settings = settings_from(file)
     now_us = int(datetime.now(tz=UTC).timestamp()) * SECOND_US
@@ -147,7 +148,7 @@ def example(
     gzipped: Annotated[bool, typer.Option("--gzip", help="Compress the files.")] = False,
     zone: ZoneOption = "UTC",
 ) -> None:
-    """Write example feeds of gyms, salons and restaurants, to try things with."""
+    """Write example feeds, to try things with."""
     now = datetime.now(tz=UTC)
     merchants_zone = zone_of(zone)
     tomorrow = now.astimezone(merchants_zone).date() + timedelta(days=1)
@@ -182,9 +183,10 @@ def export(
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write what is on the ledger as feeds: merchants, services, and slots that are still to come.
+    """Write what is on the ledger as feeds.
 
-    spots_open is true at generation_timestamp, this very second. Importing the feeds again changes nothing.
+    Merchants, services, and slots that are still to come; spots_open is true at generation_timestamp, this very second.
+    Importing the feeds again changes nothing.
     """
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
@@ -210,10 +212,10 @@ def show(
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a merchant's day: every slot that starts on it, who holds it, and what is left.
+    """Show a merchant's day as a table.
 
-    `available` is what a caller would be told this instant. Two slots that share staff or a room may both show spots:
-    whichever is taken first, the other is gone.
+    Every slot that starts on it, who holds it, and what is left. `available` is what a caller would be told this
+    instant. Two slots that share staff or a room may both show spots: whichever is taken first, the other is gone.
     """
     settings = settings_from(file, store=store)
     merchants_zone = zone_of(zone)

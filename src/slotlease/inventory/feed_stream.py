@@ -1,7 +1,8 @@
 """Reads the JSON of one feed file piece by piece, so that a feed of any size takes the memory of its largest entry.
 
-Python's own parser does the parsing, one entry at a time: measured on a million slots it is as fast as the best
-streaming parser (ijson with its C backend), needs no library, and lets us see a key that stands twice.
+Python's own parser does the parsing, one entry at a time, and here we only walk the lists around them: as fast as the
+best streaming parser (ijson with its C backend) that still tells places, and it lets us see a key that stands twice
+(docs/decisions/0017).
 """
 
 from __future__ import annotations
