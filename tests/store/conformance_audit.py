@@ -80,6 +80,9 @@ PLANTED = {
         "INV-2",
         "UPDATE spot SET start_us = start_us + 7200000000, end_us = end_us + 7200000000 WHERE staff_no = 1",
     ),
+    "a spot that begins after its slot": ("INV-2", "UPDATE spot SET start_us = start_us + 1 WHERE staff_no = 1"),
+    "a spot that ends before its slot": ("INV-2", "UPDATE spot SET end_us = end_us - 1 WHERE staff_no = 1"),
+    "a spot that names another room than its slot": ("INV-2", "UPDATE spot SET room_no = 0 WHERE room_no = 1"),
     "a longest duration shorter than a slot": ("INV-2", "UPDATE merchant SET longest_duration_us = 1"),
     "a change of a booking told twice": (
         "INV-25",
