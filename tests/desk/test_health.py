@@ -14,6 +14,7 @@ from slotlease.desk.health import Health, Probe, after
 from slotlease.desk.health_watch import HealthWatch
 from slotlease.store.open import open_store
 from slotlease.store.protocol import Store
+from slotlease.store.sqlite_file import BUSY_STEP_S, BUSY_STEPS_MAX
 from tests.support import Shop
 
 PATIENCE_S = 10.0
@@ -122,6 +123,14 @@ def test_a_ledger_that_another_program_holds_makes_the_server_unwell_and_its_ret
     assert watched.told.get(timeout=WAIT_S) is True
 
 
+def test_a_write_that_hangs_is_told_of_before_the_store_gives_it_up(watched: Watched, tmp_path: Path) -> None:
+    other = apsw.Connection(str(tmp_path / "ledger.db"))
+    other.set_busy_timeout(10_000)
+    other.execute("BEGIN IMMEDIATE")
+    assert watched.told.get(timeout=BUSY_STEPS_MAX * BUSY_STEP_S / 2) is False
+    other.close()
+
+
 def test_a_store_that_is_closed_fails_every_probe(watched: Watched, store: Store) -> None:
     store.close()
     assert watched.told.get(timeout=WAIT_S) is False
@@ -131,6 +140,6 @@ def test_a_store_that_is_closed_fails_every_probe(watched: Watched, store: Store
 def test_a_watch_that_is_off_begins_nothing_and_can_be_joined(store: Store) -> None:
     watch = HealthWatch(store, str, interval_s=0, patience_s=1, tell=print, failed=print)
     watch.start()
+    assert "health" not in {thread.name for thread in threading.enumerate()}
     watch.stop()
     watch.join()
-    assert "health" not in {thread.name for thread in threading.enumerate()}

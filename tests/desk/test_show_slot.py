@@ -54,12 +54,12 @@ def test_slot_that_keeps_staff_or_room_busy_is_told_with_its_claims(shop: Shop) 
     same_room = replace(ANN, service_id="wash", start_us=half_past, staff_id="bob")
     touching = replace(ANN, start_us=ANN.start_us + HOUR_US)
     idle = replace(ANN, service_id="idle")
-    shop.offer(ANN, same_staff, same_room, touching, idle)
+    _, dye, wash, *_ = shop.offer(ANN, same_staff, same_room, touching, idle)
     booking, lease = shop.book(same_staff.asked()), shop.lease(same_room.asked())
     shown = show(shop, ANN)
     assert (shown.count_available, shown.busy) == (0, 0)
-    told = {(one.shares_staff, one.shares_room): one.claims for one in shown.taken}
-    assert told == {(True, False): (booking,), (False, True): (lease,)}
+    told = {(one.shares_staff, one.shares_room): (one.slot, one.claims) for one in shown.taken}
+    assert told == {(True, False): (dye, (booking,)), (False, True): (wash, (lease,))}
     assert show(shop, touching).taken == shown.taken
     shop.clock.now_us = lease.expires_us
     assert [one.claims for one in show(shop, ANN).taken] == [(booking,)], "a lapsed lease keeps nobody busy"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +20,7 @@ from slotlease.domain.booking import contact_key
 from slotlease.store.protocol import Store
 from slotlease.telemetry.metrics import Metrics
 from tests.desk.broken import Commit, LossyStore, conflict, lost_after, lost_before, unavailable
-from tests.support import MINUTE_US, Offered, Shop, open_shop, user
+from tests.support import MINUTE_US, Offered, Shop, granted, open_shop, user
 from tests.telemetry.reading import value_of
 
 SLOT = Offered(spots_total=9)
@@ -112,6 +113,16 @@ def test_a_repeat_is_counted_as_a_repeat_and_a_token_used_for_something_else_as_
     assert counted.value("token_conflicts_total", method="CreateBooking") == 1
     assert counted.leases()["granted"] == 2
     assert counted.value("bookings_created_total") == 1
+
+
+def test_only_tokens_are_counted_as_tokens(shop: Shop) -> None:
+    """Not another request before them in the batch, and not a slot that nobody knows."""
+    counted = Counted(shop)
+    once = shop.create_lease(ASKED)
+    lease = granted(shop.ask(once))
+    shop.ask_all([ReleaseLease(lease.lease_id), once, shop.create_lease(replace(ASKED, service_id="nothing"))])
+    assert counted.value("replays_total", method="CreateLease") == 1
+    assert counted.value("token_conflicts_total", method="CreateLease") == 0
 
 
 def test_a_booking_of_version_0_is_counted_as_any_other(shop: Shop) -> None:
