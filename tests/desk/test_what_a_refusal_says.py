@@ -212,7 +212,7 @@ def test_refusal_says_exactly_this(shop: Shop, refused: Callable[[Shop], object]
 def test_store_that_is_away_is_said_to_be_away(shop: Shop) -> None:
     shop.offer(TEN)
     lossy(shop, unavailable)
-    with pytest.raises(Unavailable, match=r"^the store is not available$"):
+    with pytest.raises(Unavailable, match=r"^the store is not available: the disk is full$"):
         shop.ask(shop.create_lease(TEN.asked()))
 
 
