@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -12,6 +14,9 @@ import pytest
 from slotlease.wire.proto.v2.booking_service_pb2 import ListBookingsRequest
 from tests.certificates import made, shown
 from tests.cli.running import WAIT_S, Server, run, run_process, serving
+
+# Else a channel takes over a connection that another one like it had.
+APART = [("grpc.use_local_subchannel_pool", 1)]
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -35,6 +40,21 @@ def code_of_a_call(server: Server) -> grpc.StatusCode:
     with pytest.raises(grpc.RpcError) as failed:
         server.stub.ListBookings(ListBookingsRequest(user_id="nobody"), timeout=WAIT_S)
     return failed.value.code()
+
+
+def metrics_page(server: Server) -> str:
+    """The address that the server tells in its second line."""
+    assert server.process.stdout is not None
+    return server.process.stdout.readline().split()[-1].removeprefix("http://").removesuffix("/metrics")
+
+
+def metrics_of(address: str) -> str:
+    connection = http.client.HTTPConnection(address, timeout=WAIT_S)
+    try:
+        connection.request("GET", "/metrics")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
 
 
 def test_keys_are_for_their_owner_only_and_the_authoritys_is_thrown_away(folder: Path) -> None:
@@ -79,14 +99,27 @@ def test_files_that_change_under_a_running_server_are_logged_good_or_bad(
     folder: Path, ledger: str, tmp_path: Path
 ) -> None:
     own = contents(folder)
-    with serving(ledger, tmp_path, *tls_options(folder), shown=shown(own, trusting=own)) as server:
+    options = (*tls_options(folder), "--metrics", "127.0.0.1:0")
+    with serving(ledger, tmp_path, *options, shown=shown(own, trusting=own)) as server:
+        page = metrics_page(server)
+        assert re.search(r"^slotlease_certificate_days_left (29\.9|30)", metrics_of(page), re.MULTILINE)
+        assert "slotlease_certificate_files_refused 0.0" in metrics_of(page)
         (folder / "server.key").write_bytes(made()["server.key"])
         assert code_of_a_call(server) is grpc.StatusCode.NOT_FOUND
+        assert "slotlease_certificate_files_refused 1.0" in metrics_of(page)
+        assert "slotlease_certificate_reload_failures_total 1.0" in metrics_of(page)
+        (folder / "server.key").write_bytes(own["server.key"])
+        with grpc.secure_channel(server.address, shown(own, trusting=own), options=APART) as channel:
+            grpc.channel_ready_future(channel).result(WAIT_S)
+        assert "slotlease_certificate_files_refused 0.0" in metrics_of(page)
+        server.ask_to_stop()
+        assert server.exit_code() == 0
         log = [json.loads(line) for line in server.log.read_text("utf-8").splitlines() if line.startswith("{")]
     told = [line for line in log if line["event"].startswith("certificate")]
     assert [(line["event"], line["level"]) for line in told] == [
         ("certificate in force", "info"),
         ("certificate files refused, the old certificate stays", "error"),
+        ("certificate in force", "info"),
     ]
     assert "is not that of the first certificate in" in told[1]["reason"]
     assert told[1]["days_left"] == pytest.approx(30, abs=0.1)
