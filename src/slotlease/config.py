@@ -115,10 +115,10 @@ def _address_or_off(value: object) -> str:
 
 
 def _loopback_or_off(value: object) -> str:
-    """This port asks nobody for a password, so only programs of this machine may reach it."""
+    """This port speaks without TLS, and without a credential on the ledger it asks nobody for a password."""
     address = _address_or_off(value)
     if address != "off" and not _is_loopback(address):
-        raise ValueError("is no loopback address, and this port asks for no password; put a proxy that does before it")
+        raise ValueError("is no loopback address, and this port has no TLS; put a proxy that has before it")
     return address
 
 

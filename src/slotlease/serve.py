@@ -245,7 +245,10 @@ class _Server:
         # Slow to import, and most servers of the older versions need none of it.
         from slotlease.transport_http import HttpTransport  # noqa: PLC0415 - see above
         from slotlease.wire import rest_v3  # noqa: PLC0415 - see above
+        from slotlease.wire.doorkeeper import Doorkeeper  # noqa: PLC0415 - see above
 
+        doorkeeper = Doorkeeper(self._store, system_clock)
+        self._metrics.credential_days_left.set_function(doorkeeper.days_left)
         transport = HttpTransport()
         self._transports.append(transport)
         port = transport.bind(settings.rest)
@@ -255,6 +258,7 @@ class _Server:
             report=self._report,
             admission=admission,
             is_serving=lambda: transport.is_serving,
+            doorkeeper=doorkeeper,
             metrics=self._metrics,
             leases=settings.leases,
             prefix=settings.rest_prefix,

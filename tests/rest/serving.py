@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from slotlease.telemetry.metrics import Metrics
 from slotlease.transport_http import HttpLimits, HttpTransport
 from slotlease.wire import rest_v3
 from slotlease.wire.bridge import AskDesk
+from slotlease.wire.doorkeeper import Doorkeeper
 from tests.support import secrets
 from tests.wire.client import CALL_TIMEOUT_S
 from tests.wire.conftest import Served
@@ -56,7 +58,7 @@ class RestClient:
 
 
 @contextmanager
-def serving_rest(
+def serving_rest(  # noqa: PLR0913 - a test names the one that it is about
     served: Served,
     *,
     leases: bool = True,
@@ -65,6 +67,7 @@ def serving_rest(
     is_serving: bool = True,
     metrics: Metrics | None = None,
     report: Report | None = None,
+    clock_s: Callable[[], float] = time.monotonic,
 ) -> Iterator[RestClient]:
     made_secrets = secrets()
 
@@ -77,6 +80,7 @@ def serving_rest(
             metrics=metrics,
             admission=served.admission,
             is_serving=lambda: is_serving,
+            doorkeeper=Doorkeeper(served.shop.store, served.shop.clock, clock_s),
             leases=leases,
             prefix=prefix,
         )

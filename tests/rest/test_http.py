@@ -102,6 +102,20 @@ def test_body_that_does_not_arrive_is_400_in_bounded_time(
     assert served.admission.calls == 0
 
 
+def test_what_is_left_of_a_body_too_long_is_not_taken_for_a_request(rest: RestClient) -> None:
+    with connect(rest) as caller:
+        smuggled = b"GET /v3/HealthCheck HTTP/1.1\r\nHost: x\r\n\r\n"
+        body = b"x" * 300_000 + smuggled
+        head = f"POST /v3/ListBookings HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        caller.sendall(head.encode() + body)
+        told = b""
+        while more := caller.recv(65_536):
+            told += more
+    assert told.startswith(b"HTTP/1.1 400")
+    assert told.count(b"HTTP/1.1") == 1
+    assert b"SERVING" not in told
+
+
 def test_caller_that_goes_away_gives_its_place_back(rest: RestClient, served: Served) -> None:
     for _ in range(20):
         with connect(rest) as caller:

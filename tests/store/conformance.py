@@ -6,6 +6,7 @@ cannot be started fails; it is never skipped.
 
 from __future__ import annotations
 
+from tests.store.conformance_access import KnowsCredentials
 from tests.store.conformance_audit import Audits
 from tests.store.conformance_guards import DefendsItself
 from tests.store.conformance_import import ServesImports
@@ -33,6 +34,7 @@ class StoreConformance(
     ServesImports,
     TellsEvents,
     KeepsHouse,
+    KnowsCredentials,
     DefendsItself,
     Audits,
 ): ...

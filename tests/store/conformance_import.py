@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from slotlease.domain.credential import Credential
 from slotlease.domain.slot import Slot
 from slotlease.store.protocol import Claims, Store, StoreUnavailable
 from tests.store.backend import Backend, OnALedger, everything
@@ -22,6 +23,9 @@ MORE_USES: dict[str, Callable[[Store], Any]] = {
     "slots_by_start": lambda store: store.slots_by_start(1, after=(0, 0), until_us=NOON_US, limit=1),
     "old_leases": lambda store: store.old_leases(kept_us=0, after=(0, 0), limit=1),
     "events": lambda store: store.events(after={}, merchant_id=None, limit=1),
+    "credentials": lambda store: store.credentials(),
+    "add_credential": lambda store: store.add_credential(Credential("a", bytes(32), 0, 1)),
+    "revoke_credential": lambda store: store.revoke_credential("a"),
     "claims": lambda store: store.claims(1, from_us=0, until_us=NOON_US),
 }
 

@@ -72,6 +72,11 @@ PREFETCH_AND_COMMIT = {
     "INSERT_EVENT": [],
 }
 
+ACCESS = {
+    "ADD_CREDENTIAL": [],
+    "REVOKE_CREDENTIAL": ["SEARCH credential USING PRIMARY KEY (user_name=?)"],
+}
+
 SWEEP_IMPORT_AND_EXPORT = {
     # Of the leases that are kept, only the active ones.
     # All of an index that holds the active ones only: no more than there are to count.
@@ -110,7 +115,7 @@ OPERATORS = {
     ],
 }
 
-PLANS = PREFETCH_AND_COMMIT | SWEEP_IMPORT_AND_EXPORT | OPERATORS
+PLANS = PREFETCH_AND_COMMIT | SWEEP_IMPORT_AND_EXPORT | OPERATORS | ACCESS
 
 MAY_READ_WHOLE_TABLES = {
     "FINGERPRINT_KEY",  # one row
@@ -118,6 +123,7 @@ MAY_READ_WHOLE_TABLES = {
     "BOOKINGS_LATEST",  # an operator looks
     "PROBE_WRITE",  # reads none
     "MERCHANTS",  # an import looks, once
+    "CREDENTIALS",  # a handful
     "MERCHANT_NAMES",  # an export looks, once
 }
 

@@ -12,7 +12,21 @@ from typing import Annotated
 import typer
 
 from slotlease import __version__
-from slotlease.cli import booking, cert, config, demo, doctor, events, inventory, lease, migrate, serve, slot, sweep
+from slotlease.cli import (
+    booking,
+    cert,
+    config,
+    credential,
+    demo,
+    doctor,
+    events,
+    inventory,
+    lease,
+    migrate,
+    serve,
+    slot,
+    sweep,
+)
 from slotlease.cli.ledger import CommandFailed
 from slotlease.desk.fault import Broken, DeskFault
 from slotlease.inventory.feed import FeedRefused
@@ -38,6 +52,7 @@ app.add_typer(lease.commands, name="lease")
 app.add_typer(booking.commands, name="booking")
 app.add_typer(slot.commands, name="slot")
 app.command()(events.events)
+app.add_typer(credential.commands, name="credential")
 app.command()(sweep.sweep)
 app.add_typer(cert.commands, name="cert")
 app.command()(doctor.doctor)

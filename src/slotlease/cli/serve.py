@@ -101,7 +101,7 @@ def serve(
 ) -> None:
     """Serve the ledger until SIGTERM or Ctrl-C.
 
-    Over gRPC, and over HTTP where --rest says so.
+    Versions 0 and 2 over gRPC, version 3 over HTTP where --rest says so.
 
     A DURATION is like 90s, 10m or 1h. Every option may also stand in the settings file (lease_min = "1m") or in the
     environment (SLOTLEASE_LEASE_MIN=1m); `slotlease config` shows which is in force.

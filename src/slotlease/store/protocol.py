@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from slotlease.domain.booking import Booking
+from slotlease.domain.credential import Credential
 from slotlease.domain.event import EventTold
 from slotlease.domain.facts import Changes, Facts, RowKey, Wanted
 from slotlease.domain.lease import Lease
@@ -193,7 +194,20 @@ class Inventory(Protocol):
         may be held for, at least one. Raises RowRefused where a slot_no belongs to another natural key."""
 
 
-class Store(Ledger, Inventory, Protocol):
+class Access(Protocol):
+    """Who may call version 3. Each call is a short transaction of its own."""
+
+    def credentials(self) -> Sequence[Credential]:
+        """All of them, by name, whether valid now or not."""
+
+    def add_credential(self, credential: Credential) -> bool:
+        """Whether it was added: False where the name is taken."""
+
+    def revoke_credential(self, user_name: str) -> bool:
+        """Whether there was one."""
+
+
+class Store(Ledger, Inventory, Access, Protocol):
     """A ledger of slots, spots, leases and bookings. Safe to share between threads."""
 
     @property

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
 
 import apsw
 
 from slotlease.domain.booking import Booking
+from slotlease.domain.credential import Credential
 from slotlease.domain.event import EventTold
 from slotlease.domain.facts import Changes, Facts, RowKey, Wanted
 from slotlease.domain.lease import Lease, LeaseState
@@ -225,6 +227,20 @@ class SqliteStore:
                 statements.RAISE_LONGEST_DURATION, {"merchant_no": merchant_no, "duration_us": longest_us}
             )
             return slot_rows.put(connection, params, held_max_s)
+
+    # --- who may call version 3 --------------------------------------------------------------------------------------
+
+    def credentials(self) -> Sequence[Credential]:
+        with self._read() as (query, _):
+            return [Credential(*row) for row in query(statements.CREDENTIALS, {})]
+
+    def add_credential(self, credential: Credential) -> bool:
+        with self._write() as connection:
+            return _changed_by(connection, statements.ADD_CREDENTIAL, [asdict(credential)]) == 1
+
+    def revoke_credential(self, user_name: str) -> bool:
+        with self._write() as connection:
+            return _changed_by(connection, statements.REVOKE_CREDENTIAL, [{"user_name": user_name}]) == 1
 
     # --- transactions ----------------------------------------------------------------------------------------------
 

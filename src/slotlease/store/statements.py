@@ -253,3 +253,13 @@ EVENTS_OF_MERCHANT = f"""
     WHERE event.merchant_no = :merchant_no AND event.event_no > :after_event_no
     ORDER BY event.event_no LIMIT :rows_max
 """
+
+# --- who may call version 3 -------------------------------------------------------------------------------------
+
+CREDENTIALS = "SELECT user_name, password_hash, not_before_us, not_after_us FROM credential ORDER BY user_name"
+ADD_CREDENTIAL = """
+    INSERT INTO credential (user_name, password_hash, not_before_us, not_after_us)
+    VALUES (:user_name, :password_hash, :not_before_us, :not_after_us)
+    ON CONFLICT DO NOTHING
+"""
+REVOKE_CREDENTIAL = "DELETE FROM credential WHERE user_name = :user_name"

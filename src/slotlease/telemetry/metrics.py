@@ -79,6 +79,9 @@ class Metrics:
         # --- admission and health: wire/, transport.py
         self.calls_in_flight = gauge("slotlease_calls_in_flight", "Calls being answered now.")
         self.serving = gauge("slotlease_health_serving", "1 while health answers SERVING, else 0.")
+        self.credential_days_left = gauge(
+            "slotlease_credential_days_left", "Until version 3 lets nobody in; infinite where it asks nobody."
+        )
         self.store_probe_failures = counter("slotlease_store_probe_failures_total", "Probes the store did not answer.")
 
         # --- the desk: desk/tally.py

@@ -15,6 +15,7 @@ from typing import Final
 
 import grpc
 from google.protobuf.json_format import MessageToDict
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,6 +30,7 @@ from slotlease.wire import encode_v3 as encode
 from slotlease.wire import outcome
 from slotlease.wire.admission import Admission
 from slotlease.wire.bridge import AskDesk
+from slotlease.wire.doorkeeper import Doorkeeper
 from slotlease.wire.interceptor import Rpc
 from slotlease.wire.limits import PAYLOAD_BYTES_MAX
 from slotlease.wire.outcome import HTTP_CODES, RETRY_AFTER_S, Ending, answered, refused, unimplemented
@@ -68,12 +70,13 @@ def application(  # noqa: PLR0913 - what the versions over gRPC take, and a pref
     report: Report,
     admission: Admission,
     is_serving: Callable[[], bool],
+    doorkeeper: Doorkeeper,
     metrics: Metrics | None = None,
     leases: bool = True,
     prefix: str = "",
 ) -> ASGIApp:
-    """Serves `prefix` + /v3/<Method>. `new_secret` gives SECRET_BYTES random bytes each time; `is_serving` is what
-    HealthCheck says."""
+    """Serves `prefix` + /v3/<Method> to those whom `doorkeeper` lets in; HealthCheck tells everybody, what `is_serving`
+    says. `new_secret` gives SECRET_BYTES random bytes each time."""
     service = BookingServiceV3(ask, new_secret)
     rpcs: dict[str, Rpc] = {
         "CheckAvailability": service.check_availability,
@@ -90,7 +93,7 @@ def application(  # noqa: PLR0913 - what the versions over gRPC take, and a pref
         f"{prefix}/v3/{name}".lower(): _Method(rpc, recorder("v3", SERVICE, name, counted))
         for name, rpc in rpcs.items()
     }
-    return _Application(methods, f"{prefix}/v3/HealthCheck".lower(), is_serving, report, admission)
+    return _Application(methods, f"{prefix}/v3/HealthCheck".lower(), is_serving, doorkeeper, report, admission)
 
 
 class BookingServiceV3:
@@ -172,12 +175,14 @@ class _Application:
         methods: Mapping[str, _Method],
         health_path: str,
         is_serving: Callable[[], bool],
+        doorkeeper: Doorkeeper,
         report: Report,
         admission: Admission,
     ) -> None:
         self._methods = methods
         self._health_path = health_path
         self._is_serving = is_serving
+        self._doorkeeper = doorkeeper
         self._report = report
         self._admission = admission
 
@@ -206,20 +211,28 @@ class _Application:
         if request.method != "POST":
             return _wrong_verb("POST")
         began_s = time.monotonic()
-        ending = await self._call(method, request, began_s)
+        body = _Body(request)
+        ending = await self._call(method, body, began_s)
         method.record(ending, began_s)
         if ending.error is None:
             return Response(ending.payload, media_type="application/json")
-        return _failed(ending)
+        response = _failed(ending)
+        if not body.is_read and request.scope["http_version"].startswith("1"):
+            # What is left of it would be taken for the next request.
+            response.headers["Connection"] = "close"
+        return response
 
-    async def _call(self, method: _Method, request: Request, began_s: float) -> Ending:
+    async def _call(self, method: _Method, body: _Body, began_s: float) -> Ending:
         if not self._admission.enter():
             return outcome.UNAVAILABLE
         try:
-            problem = _why_not_json(request)
-            payload = b"" if problem else await _body(request)
-            if problem or payload is None:
-                return outcome.malformed(problem or "the body did not arrive in time, or is too long")
+            payload = await body.read()
+            headers = body.request.headers
+            if not await self._doorkeeper.lets_in(headers.get("authorization")):
+                return outcome.unauthenticated()
+            problem = _why_not_json(headers) or body.problem
+            if problem:
+                return outcome.malformed(problem)
             return await method.rpc(payload, began_s + DEADLINE_S)
         except (asyncio.CancelledError, ClientDisconnect):
             method.record(Ending(grpc.StatusCode.CANCELLED), began_s)
@@ -228,6 +241,31 @@ class _Application:
             return outcome.of_exception(error, self._report)
         finally:
             self._admission.leave()
+
+
+class _Body:
+    """A request's body. `problem` says why it was not read to its end."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.problem = ""
+        self.is_read = False
+
+    async def read(self) -> bytes:
+        """All of it, or what came before it was too long or too slow."""
+        found = bytearray()
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                async for chunk in self.request.stream():
+                    found += chunk
+                    if len(found) > PAYLOAD_BYTES_MAX:
+                        self.problem = f"the request is longer than {PAYLOAD_BYTES_MAX:,} bytes"
+                        return b""
+        except TimeoutError:
+            self.problem = f"the body did not arrive within {BODY_TIMEOUT_S:g} s"
+            return b""
+        self.is_read = True
+        return bytes(found)
 
 
 async def _live(receive: Receive, send: Send) -> None:
@@ -239,26 +277,12 @@ async def _live(receive: Receive, send: Send) -> None:
             return
 
 
-async def _body(request: Request) -> bytes | None:
-    """None where it is longer than any request, or trickles."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > PAYLOAD_BYTES_MAX:
-                    return None
-    except TimeoutError:
-        return None
-    return bytes(body)
-
-
-def _why_not_json(request: Request) -> str:
+def _why_not_json(headers: Headers) -> str:
     """What the headers say of a body that we cannot read; empty where they say nothing wrong."""
-    kind, _, parameters = request.headers.get("content-type", "application/json").lower().partition(";")
+    kind, _, parameters = headers.get("content-type", "application/json").lower().partition(";")
     if kind.strip() != "application/json" or parameters.strip().replace('"', "") not in {"", "charset=utf-8"}:
         return "the body must be application/json in UTF-8"
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if headers.get("content-encoding", "identity").lower() != "identity":
         return "the body must not be compressed"
     return ""
 
