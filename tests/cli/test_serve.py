@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import apsw
@@ -145,6 +145,28 @@ def test_commands_work_beside_a_running_server(ledger: str, tmp_path: Path, caps
         feeds = [str(path) for path in sorted((tmp_path / "feeds").iterdir())]
         assert run(capsys, "inventory", "import", *feeds, "--store", ledger).code == 0
         assert run(capsys, "doctor", "--store", ledger).code == 0
+
+
+def test_commands_at_once_beside_a_busy_server_each_wait_their_turn(ledger: str, tmp_path: Path) -> None:
+    """Processes of their own, as an operator's and a cron job's are: nobody ever sees "database is locked"."""
+    feeds = [str(path) for path in sorted((tmp_path / "feeds").iterdir())]
+    commands: list[tuple[str, ...]] = [
+        ("inventory", "import", *feeds),
+        ("lease", "create", *HOLD_YOGA_AT_7),
+        ("lease", "list"),
+        ("doctor",),
+    ]
+    with serving(ledger, tmp_path) as server, ThreadPoolExecutor(len(commands) + 1) as pool:
+        asked = [pool.submit(run_process, *words, "--store", ledger, cwd=tmp_path) for words in commands]
+        granted = 0
+        while wait(asked, timeout=0.02).not_done:  # customers come one by one, meanwhile, until all is taken
+            hour = (9, 12, 19)[granted // 12 % 3]
+            lease = server.stub.CreateLease(lease_request(yoga(hour), f"r{granted}"), timeout=WAIT_S).lease
+            granted += bool(lease.lease_id)
+        for outcome in (future.result() for future in asked):
+            assert (outcome.code, outcome.err.count("locked")) == (0, 0), outcome
+    assert granted > 0
+    assert len(leases_on(ledger)) == granted + 1
 
 
 def test_a_lapsed_lease_is_swept_by_the_server(ledger: str, tmp_path: Path) -> None:
