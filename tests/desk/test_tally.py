@@ -50,6 +50,13 @@ class Counted:
         }
 
 
+def test_what_never_happened_is_shown_as_nought_and_not_left_out(shop: Shop) -> None:
+    counted = Counted(shop)
+    for method in ("CreateLease", "CreateBooking"):
+        assert counted.value("replays_total", method=method) == 0
+        assert counted.value("token_conflicts_total", method=method) == 0
+
+
 def test_each_lease_is_counted_when_it_begins_and_when_it_ends(shop: Shop) -> None:
     counted = Counted(shop)
     booked, released, lapsed, _live = (shop.lease(ASKED) for _ in range(4))
@@ -185,4 +192,7 @@ def test_each_lane_tells_its_batches_and_who_waits(shop: Shop) -> None:
     for lane in ("writes", "reads"):
         assert counted.value("batch_requests_sum", lane=lane) == 1
         assert counted.value("batch_duration_seconds_count", lane=lane) == 1
+        duration_s = counted.value("batch_duration_seconds_sum", lane=lane)
+        assert duration_s is not None
+        assert 0 < duration_s < 20, "no instant of the monotonic clock"
         assert counted.value("queue_depth", lane=lane) == 0

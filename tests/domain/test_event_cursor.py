@@ -22,6 +22,14 @@ def test_cursor_holds_what_was_seen_of_each_merchant(seen: dict[int, int]) -> No
     assert not cursor.startswith("-"), "it would be taken for an option"
 
 
+def test_cursor_may_end_in_any_letter() -> None:
+    cursors = {number: cursor_of({1: 1, 2: 1, 3: number}, KEY) for number in range(1, 128)}
+    assert len({cursor[-1] for cursor in cursors.values()}) == 64
+    assert {number: seen_of(cursor, KEY) for number, cursor in cursors.items()} == {
+        number: {1: 1, 2: 1, 3: number} for number in cursors
+    }
+
+
 @given(st.dictionaries(NUMBERS, NUMBERS, max_size=5), st.data())
 def test_cursor_that_was_changed_anywhere_is_none(seen: dict[int, int], data: st.DataObject) -> None:
     cursor = cursor_of(seen, KEY)
