@@ -185,7 +185,8 @@ class Settings(BaseSettings):
     reflection: _Switch = False
     queue_max: Annotated[int, BeforeValidator(_whole(1, 1_000_000))] = 4096
     calls_max: Annotated[int, BeforeValidator(_whole(1, 1_000_000))] = 512
-    connections_max: Annotated[int, BeforeValidator(_whole(1, 1_000_000))] = 1000
+    # Times 256 streams, times what half a call costs, this is the memory that callers who never finish can take.
+    connections_max: Annotated[int, BeforeValidator(_whole(1, 1_000_000))] = 200
     connection_idle: _ConnectionTime = timedelta(minutes=5)
     connection_age: _ConnectionTime = timedelta(minutes=30)
     batch_max: Annotated[int, BeforeValidator(_whole(1, 10_000))] = 256

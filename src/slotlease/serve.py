@@ -142,6 +142,7 @@ def _limits(settings: Settings) -> Limits:
         connections_max=settings.connections_max,
         idle_s=settings.connection_idle.total_seconds(),
         age_s=settings.connection_age.total_seconds(),
+        age_grace_s=settings.grace.total_seconds(),
     )
 
 

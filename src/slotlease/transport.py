@@ -37,7 +37,7 @@ of calls under way, which answers what a caller can act on. What bounds these is
 class Limits:
     """What callers may take of the server. A call under way ends a connection's age only after `age_grace_s` more."""
 
-    connections_max: int = 1000
+    connections_max: int = 200
     streams_max: int = 256
     idle_s: float = 5 * 60
     age_s: float = 30 * 60

@@ -104,9 +104,11 @@ class Server:
 
 
 @contextmanager
-def serving(url: str, folder: Path, *options: str, shown: grpc.ChannelCredentials | None = None) -> Iterator[Server]:
-    """A server on a free port of the loopback; stopped, however the test ends. `shown` is what the client that comes
-    with it shows and trusts; plaintext without it."""
+def serving(
+    url: str, folder: Path, *options: str, shown: grpc.ChannelCredentials | None = None, lasts_s: float = WAIT_S
+) -> Iterator[Server]:
+    """A server on a free port of the loopback; stopped, however the test ends, and killed after `lasts_s`. `shown` is
+    what the client that comes with it shows and trusts; plaintext without it."""
     log = folder / "server.log"
     with log.open("w", encoding="utf-8") as stderr:
         process = subprocess.Popen(  # noqa: S603 - our own program
@@ -118,7 +120,7 @@ def serving(url: str, folder: Path, *options: str, shown: grpc.ChannelCredential
             text=True,
         )
         assert process.stdout is not None
-        too_late = threading.Timer(WAIT_S, process.kill)
+        too_late = threading.Timer(lasts_s, process.kill)
         too_late.start()
         try:
             line = process.stdout.readline()

@@ -69,7 +69,7 @@ def serve(
         str | None, _option("N", "Calls that may be under way; more are UNAVAILABLE at once.", "512")
     ] = None,
     connections_max: Annotated[
-        str | None, _option("N", "Connections that may be open; more are closed at once.", "1000")
+        str | None, _option("N", "Connections that may be open; more are closed at once.", "200")
     ] = None,
     connection_idle: Annotated[
         str | None, _option(_DURATION, "How long a connection without calls stays open.", "5m")
@@ -92,7 +92,8 @@ def serve(
         str | None, _option(_DURATION, "When stopping: how long to say NOT_SERVING and still answer.", "0s")
     ] = None,
     grace: Annotated[
-        str | None, _option(_DURATION, "When stopping: how long calls under way may take to end.", "20s")
+        str | None,
+        _option(_DURATION, "When stopping, or at a connection's age: how long calls may take to end.", "20s"),
     ] = None,
     log_format: Annotated[
         str | None, _option("auto|console|json", "auto: console on a terminal, json elsewhere.", "auto")
