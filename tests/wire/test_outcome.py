@@ -27,4 +27,6 @@ def test_version_0_spells_each_cause_as_a_status() -> None:
         Cause.OUTSIDE_CANCELLATION_WINDOW: grpc.StatusCode.INVALID_ARGUMENT,
         Cause.BOOKING_ALREADY_CANCELLED: grpc.StatusCode.INVALID_ARGUMENT,
         Cause.PAYMENT_ERROR: grpc.StatusCode.FAILED_PRECONDITION,
+        # Of version 3 only: version 0 cannot ask for an offer.
+        Cause.OFFER_UNAVAILABLE: grpc.StatusCode.FAILED_PRECONDITION,
     }
