@@ -134,6 +134,7 @@ def test_rule_that_raises_costs_only_its_own_request(step: str, scratch: Path, t
         assert [answers[0], answers[2]] == due
         assert content(folder) == without
         assert [str(incident) for incident in shop.incidents] == [step]
+        assert shop.store.audit() == []
 
 
 class Stumbles(Operation[object]):

@@ -70,6 +70,7 @@ def test_read_whose_statement_fails_is_unavailable_and_the_next_one_is_answered(
             assert shop.batches.read(batch) == due, f"after {failure} at {sql}"
     tripwire.disarm()
     assert shop.incidents == []
+    assert shop.store.audit() == []
     shop.store.close()
 
 
@@ -88,6 +89,7 @@ def test_row_that_cannot_be_read_costs_only_those_who_ask_for_it(scratch: Path, 
         tripwire.disarm()
         assert isinstance(answers[3], Broken)
         assert answers[:3] + answers[4:] == due[:3] + due[4:], "nobody else pays for it"
+    assert shop.store.audit() == []
     shop.store.close()
 
 
