@@ -111,6 +111,13 @@ def test_a_log_that_cannot_be_written_stops_nobody() -> None:
         full.close()
 
 
+def test_a_log_that_was_closed_stops_nobody() -> None:
+    stream = io.StringIO()
+    set_up_logs("json", "info", stream)
+    stream.close()
+    structlog.get_logger().error("call")
+
+
 def test_a_key_that_is_not_on_the_list_is_left_out_and_named(log: io.StringIO) -> None:
     structlog.get_logger("slotlease").info("call", method="v2.CreateLease", telephone="canary", request="canary")
     line = json.loads(log.getvalue())
