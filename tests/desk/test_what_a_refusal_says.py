@@ -41,6 +41,10 @@ def lease_with_the_token_of_another(shop: Shop) -> object:
     return shop.ask(shop.create_lease(ELEVEN.asked(), reference="r"))
 
 
+def lease_at_no_merchant(shop: Shop) -> object:
+    return shop.ask(shop.create_lease(TEN.asked("nobody")))
+
+
 def lease_half_a_second_before(shop: Shop) -> object:
     shop.clock.now_us = TEN.start_us - SECOND_US // 2
     return shop.ask(shop.create_lease(TEN.asked()))
@@ -160,6 +164,7 @@ REFUSALS: dict[Callable[[Shop], object], object] = {
         "client_reference", "this token was used for a lease of another slot of the merchant; use a new one", REUSED
     ),
     lease_half_a_second_before: BookingFailure(Cause.SLOT_UNAVAILABLE, "less than a second is left to book the slot"),
+    lease_at_no_merchant: InvalidArgument("slot.merchant_id", NO_MERCHANT, UNKNOWN),
     release_of_nothing: NotFound("lease_id", "no lease with this id"),
     look_at_no_lease: NotFound("lease_id", "no lease with this id"),
     booking_with_the_token_of_another: InvalidArgument(

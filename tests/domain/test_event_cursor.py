@@ -47,6 +47,11 @@ def test_any_other_text_is_none(text: str) -> None:
     assert seen_of(text, KEY) is None
 
 
+def test_cursor_with_anything_in_between_is_none() -> None:
+    cursor = cursor_of({1: 7}, KEY)
+    assert seen_of(cursor[:8] + "!!!!" + cursor[8:], KEY) is None
+
+
 def test_cursor_of_another_ledger_is_none() -> None:
     assert seen_of(cursor_of({1: 7}, KEY), bytes(32)) is None
 
