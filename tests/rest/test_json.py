@@ -174,6 +174,12 @@ def test_names_may_be_in_camel_case_and_not_in_both(rest: RestClient) -> None:
     assert rest.fields("CheckAvailability", check(startSec="1")) == ["slot.start_sec"]
 
 
+def test_of_one_or_the_other_not_both_may_be_given(rest: RestClient) -> None:
+    payment = {"payment_option_id": "pack", "user_payment_option_id": "mine"}
+    request = {**asking.booking(Offered().asked(), "t"), "payment_information": payment}
+    assert rest.fields("CreateBooking", request) == ["payment_information.user_payment_option_id"]
+
+
 def test_answer_quotes_nothing_of_a_request_that_is_wrong(rest: RestClient) -> None:
     for wrong in ({"service_id": 7, "canary": "ada"}, {"confirmation_mode": "canary"}, {"start_sec": "canary"}):
         response = rest.send("CheckAvailability", json.dumps(check(**wrong)).encode())

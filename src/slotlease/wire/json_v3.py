@@ -107,6 +107,10 @@ def _check(reading: Reading, kind: Descriptor, found: dict[str, Any], at: str) -
         seen.add(field.name)
         for path, one in _each(reading, field, value, at + field.name):
             _check_one(reading, field, one, path)
+    for choice in kind.oneofs:
+        given = [field.name for field in choice.fields if field.name in seen]
+        if len(given) > 1:
+            reading.note(at + given[1], f"cannot be given together with {given[0]}")
 
 
 def _each(reading: Reading, field: Field, value: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -33,6 +33,7 @@ from slotlease.wire.bridge import AskDesk
 from slotlease.wire.doorkeeper import Doorkeeper
 from slotlease.wire.interceptor import Rpc
 from slotlease.wire.limits import PAYLOAD_BYTES_MAX
+from slotlease.wire.openapi_v3 import document
 from slotlease.wire.outcome import HTTP_CODES, RETRY_AFTER_S, Ending, answered, refused, unimplemented
 from slotlease.wire.record import Record, recorder
 
@@ -75,8 +76,8 @@ def application(  # noqa: PLR0913 - what the versions over gRPC take, and a pref
     leases: bool = True,
     prefix: str = "",
 ) -> ASGIApp:
-    """Serves `prefix` + /v3/<Method> to those whom `doorkeeper` lets in; HealthCheck tells everybody, what `is_serving`
-    says. `new_secret` gives SECRET_BYTES random bytes each time."""
+    """Serves `prefix` + /v3/<Method> to those whom `doorkeeper` lets in; HealthCheck, which says what `is_serving`
+    does, and openapi.json are for everybody. `new_secret` gives SECRET_BYTES random bytes each time."""
     service = BookingServiceV3(ask, new_secret)
     rpcs: dict[str, Rpc] = {
         "CheckAvailability": service.check_availability,
@@ -93,7 +94,12 @@ def application(  # noqa: PLR0913 - what the versions over gRPC take, and a pref
         f"{prefix}/v3/{name}".lower(): _Method(rpc, recorder("v3", SERVICE, name, counted))
         for name, rpc in rpcs.items()
     }
-    return _Application(methods, f"{prefix}/v3/HealthCheck".lower(), is_serving, doorkeeper, report, admission)
+    described = document({name: name not in _LATER and (leases or name != "CreateLease") for name in rpcs}, prefix)
+    pages: dict[str, Callable[[], Response]] = {
+        f"{prefix}/v3/healthcheck": lambda: JSONResponse({"status": "SERVING"}) if is_serving() else _unavailable(),
+        f"{prefix}/v3/openapi.json": lambda: JSONResponse(described),
+    }
+    return _Application(methods, {path.lower(): page for path, page in pages.items()}, doorkeeper, report, admission)
 
 
 class BookingServiceV3:
@@ -173,15 +179,13 @@ class _Application:
     def __init__(
         self,
         methods: Mapping[str, _Method],
-        health_path: str,
-        is_serving: Callable[[], bool],
+        pages: Mapping[str, Callable[[], Response]],
         doorkeeper: Doorkeeper,
         report: Report,
         admission: Admission,
     ) -> None:
         self._methods = methods
-        self._health_path = health_path
-        self._is_serving = is_serving
+        self._pages = pages
         self._doorkeeper = doorkeeper
         self._report = report
         self._admission = admission
@@ -201,10 +205,9 @@ class _Application:
 
     async def _respond(self, request: Request) -> Response:
         path = request.url.path.lower().rstrip("/")
-        if path == self._health_path:
-            if request.method not in {"GET", "HEAD"}:
-                return _wrong_verb("GET")
-            return JSONResponse({"status": "SERVING"}) if self._is_serving() else _failed(outcome.UNAVAILABLE)
+        page = self._pages.get(path)
+        if page is not None:
+            return page() if request.method in {"GET", "HEAD"} else _wrong_verb("GET")
         method = self._methods.get(path)
         if method is None:
             return _error(404, "NOT_FOUND", "no such method; the methods are /v3/<Method>, as Google's pages name them")
@@ -288,6 +291,10 @@ def _why_not_json(headers: Headers) -> str:
 
 
 # --- what did not end well ------------------------------------------------------------------------------------
+
+
+def _unavailable() -> Response:
+    return _failed(outcome.UNAVAILABLE)
 
 
 def _failed(ending: Ending) -> Response:
