@@ -89,6 +89,10 @@ def booking_to_be_charged(shop: Shop) -> object:
     return shop.ask(replace(shop.create_booking(TEN.asked()), asks_to_charge=True))
 
 
+def booking_with_an_offer(shop: Shop) -> object:
+    return shop.ask(replace(shop.create_booking(TEN.asked()), asks_for_offer=True))
+
+
 # --- updates -----------------------------------------------------------------------------------------------------
 
 
@@ -183,6 +187,7 @@ REFUSALS: dict[Callable[[Shop], object], object] = {
     booking_to_be_charged: BookingFailure(
         Cause.PAYMENT_ERROR, "this server charges nobody; book without partner payment"
     ),
+    booking_with_an_offer: BookingFailure(Cause.OFFER_UNAVAILABLE, "this server knows no offers; book without one"),
     move_of_a_cancelled_booking: BookingFailure(
         Cause.BOOKING_ALREADY_CANCELLED, "the booking is cancelled; make a new one"
     ),
