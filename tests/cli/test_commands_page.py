@@ -13,6 +13,7 @@ import pytest
 import typer
 
 from slotlease.cli import app
+from slotlease.desk.set_marketing_preference import SetMarketingPreference
 from slotlease.domain.booking import BookingStatus
 from slotlease.domain.slot import SECOND_US, AskedSlot, Resources
 from slotlease.inventory.example import CLEO, GYM, TRAINING
@@ -20,7 +21,7 @@ from slotlease.store.clock import system_clock
 from slotlease.store.open import open_store
 from tests.cli.running import TOMORROW
 from tests.cli.shown_commands import Shown, agree, read_page, run_page
-from tests.support import HOUR_US, HandClock, Shop
+from tests.support import HOUR_US, HandClock, Shop, user
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 
@@ -35,11 +36,23 @@ def book_training(folder: Path) -> None:
     store.close()
 
 
+def say_yes(folder: Path) -> None:
+    store = open_store(f"sqlite:///{folder / 'ledger.db'}")
+    Shop(store, HandClock(system_clock())).ask(SetMarketingPreference(user("1043"), receives_marketing=True))
+    store.close()
+
+
+HAPPENS = {
+    "Two customers book personal training.": book_training,
+    "A user says yes to advertising.": say_yes,
+}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_every_example_of_the_page_runs_and_prints_what_it_shows(tmp_path: Path) -> None:
     assert not any(name.startswith("SLOTLEASE_") for name in os.environ)
-    wrong = run_page(PAGE, tmp_path, {"Two customers book personal training.": book_training})
+    wrong = run_page(PAGE, tmp_path, HAPPENS)
     assert wrong == [], "\n\n".join(wrong)
 
 

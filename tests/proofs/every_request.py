@@ -11,6 +11,7 @@ from slotlease.desk.close_slot import CloseSlot
 from slotlease.desk.operation import Operation
 from slotlease.desk.purge_leases import KEPT_US, PurgeLeases
 from slotlease.desk.release_lease import ReleaseLease
+from slotlease.desk.set_marketing_preference import SetMarketingPreference
 from slotlease.desk.sweep_leases import SweepLeases
 from slotlease.desk.update_booking import UpdateBooking
 from slotlease.domain.booking import BookingStatus, contact_key
@@ -166,6 +167,11 @@ def _declining(shop: Shop) -> Operation[object]:
     return AnswerBooking(shop.book(ASKS.asked()).booking_id, confirms=False)
 
 
+def _marketing(shop: Shop) -> Operation[object]:
+    shop.ask(SetMarketingPreference(user("target"), receives_marketing=False))
+    return SetMarketingPreference(user("target"), receives_marketing=True)
+
+
 KINDS = (
     Kind("CreateLease", _lease, "INSERT INTO lease", "target"),
     Kind("CreateLease over a lapsed one", _lease_after_one_lapsed, "INSERT INTO lease", "target"),
@@ -185,6 +191,7 @@ KINDS = (
     Kind("PurgeLeases", _purge, "DELETE FROM lease"),
     Kind("CloseSlot", _closing, "UPDATE slot"),
     Kind("CloseSlot, open again", _opening, "UPDATE slot"),
+    Kind("SetMarketingPreference", _marketing, "INSERT INTO marketing_preference", "target"),
     Kind("AnswerBooking, confirm", _confirmation, "UPDATE booking"),
     Kind("AnswerBooking, decline", _declining, "UPDATE booking"),
 )

@@ -194,7 +194,7 @@ def test_everything_missing_is_told_at_once(rest: RestClient) -> None:
 
 
 def test_methods_that_come_later_are_501_and_unknown_ones_404(rest: RestClient) -> None:
-    for later in ("SetMarketingPreference", "BatchGetWaitEstimates", "CreateWaitlistEntry"):
+    for later in ("BatchGetWaitEstimates", "CreateWaitlistEntry", "GetWaitlistEntry", "DeleteWaitlistEntry"):
         code, error = rest.error(later, {})
         assert (code, error["status"]) == (501, "UNIMPLEMENTED")
     assert rest.error("SellEverything", {})[0] == 404

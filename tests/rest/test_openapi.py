@@ -23,6 +23,7 @@ HELD = CHECKS.get_by_names(
 )
 METHODS = (
     "CheckAvailability BatchAvailabilityLookup CreateLease CreateBooking UpdateBooking GetBookingStatus ListBookings"
+    " SetMarketingPreference"
 )
 
 

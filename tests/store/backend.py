@@ -20,7 +20,7 @@ ResultT = TypeVar("ResultT")
 
 # ruff: noqa: S608 - table names are the list below
 
-TABLES = ("merchant", "service", "staff", "room", "slot", "spot", "lease", "booking", "event")
+TABLES = ("merchant", "service", "staff", "room", "slot", "spot", "lease", "booking", "event", "marketing_preference")
 
 
 class Backend(Protocol):

@@ -11,6 +11,7 @@ from tests.store.conformance_audit import Audits
 from tests.store.conformance_guards import DefendsItself
 from tests.store.conformance_import import ServesImports
 from tests.store.conformance_inventory import CountsOwnBookings, KeepsCatalogues, KeepsSlots
+from tests.store.conformance_marketing import KnowsMarketingPreferences
 from tests.store.conformance_outbox import KeepsHouse, TellsEvents
 from tests.store.conformance_reads import FindsRivals, ShowsWhatIsThere
 from tests.store.conformance_rows import KeepsRows
@@ -35,6 +36,7 @@ class StoreConformance(
     TellsEvents,
     KeepsHouse,
     KnowsCredentials,
+    KnowsMarketingPreferences,
     DefendsItself,
     Audits,
 ): ...

@@ -23,6 +23,7 @@ MORE_USES: dict[str, Callable[[Store], Any]] = {
     "slots_by_start": lambda store: store.slots_by_start(1, after=(0, 0), until_us=NOON_US, limit=1),
     "old_leases": lambda store: store.old_leases(kept_us=0, after=(0, 0), limit=1),
     "events": lambda store: store.events(after={}, merchant_id=None, limit=1),
+    "marketing_preferences": lambda store: store.marketing_preferences(after="", limit=1),
     "credentials": lambda store: store.credentials(),
     "add_credential": lambda store: store.add_credential(Credential("a", bytes(32), 0, 1)),
     "revoke_credential": lambda store: store.revoke_credential("a"),

@@ -70,6 +70,7 @@ PREFETCH_AND_COMMIT = {
     "INSERT_LEASE": [],
     "INSERT_BOOKING": [],
     "INSERT_EVENT": [],
+    "PUT_MARKETING_PREFERENCE": [],
 }
 
 ACCESS = {
@@ -105,6 +106,7 @@ SWEEP_IMPORT_AND_EXPORT = {
 }
 
 OPERATORS = {
+    "MARKETING_PREFERENCES": ["SEARCH marketing_preference USING PRIMARY KEY (user_id>?)"],
     "CLOSE_SLOT": ["SEARCH slot USING PRIMARY KEY (merchant_no=? AND slot_no=?)"],
     "SPOTS_BUSY": [SPOTS_OF_SLOT],
     "OLD_LEASES": ["SEARCH lease USING PRIMARY KEY ((merchant_no,lease_no)>(?,?))"],
@@ -145,6 +147,7 @@ ROWS = {
            NULL, '', 't' || i, NULL, zeroblob(32), 0, i""",
     ),
     "event": (5000, "i % 50 + 1, i, i, 'K', 'A', i, 1, 1, i, 1, '{}'"),
+    "marketing_preference": (5000, "'u' || i, '{}', i % 2, i"),
 }
 
 

@@ -50,6 +50,7 @@ REQUESTS_V3 = (
     "UpdateBooking",
     "GetBookingStatus",
     "ListBookings",
+    "SetMarketingPreference",
 )
 
 

@@ -22,6 +22,7 @@ from slotlease.cli import (
     events,
     inventory,
     lease,
+    marketing,
     migrate,
     serve,
     slot,
@@ -52,6 +53,7 @@ app.add_typer(lease.commands, name="lease")
 app.add_typer(booking.commands, name="booking")
 app.add_typer(slot.commands, name="slot")
 app.command()(events.events)
+app.add_typer(marketing.commands, name="marketing")
 app.add_typer(credential.commands, name="credential")
 app.command()(sweep.sweep)
 app.add_typer(cert.commands, name="cert")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from slotlease.domain.booking import Booking
 from slotlease.domain.event import Event
 from slotlease.domain.lease import Lease
+from slotlease.domain.marketing import MarketingPreference
 from slotlease.domain.merchant import Merchant
 from slotlease.domain.opaque_id import parse_row_id
 from slotlease.domain.slot import NOBODY, AskedSlot, NaturalKey, Slot
@@ -93,6 +94,7 @@ class Changes:
     `leases_buried` are leases that nobody loaded: ACTIVE and lapsed on the ledger, they become EXPIRED.
     `slots` explains the slots of new spot rows. `next_nos` holds each counter before and after. `slots_closed` are
     slots that the operator closes or opens; `leases_purged` have ended, in this batch or before, and are deleted.
+    `marketing_preferences` replace whatever was said before, the one row that no merchant's lock guards.
     """
 
     next_nos: Mapping[int, tuple[int, int]]
@@ -104,10 +106,11 @@ class Changes:
     events: tuple[Event, ...]
     slots_closed: tuple[tuple[Slot, Slot], ...] = ()
     leases_purged: tuple[RowKey, ...] = ()
+    marketing_preferences: tuple[MarketingPreference, ...] = ()
 
     def __bool__(self) -> bool:
         rows = self.spots or self.leases or self.leases_buried or self.bookings or self.events
-        return bool(rows or self.slots_closed or self.leases_purged)
+        return bool(rows or self.slots_closed or self.leases_purged or self.marketing_preferences)
 
 
 def natural_key(merchant: Merchant, asked: AskedSlot) -> NaturalKey | None:

@@ -16,6 +16,7 @@ from slotlease.domain.event import Actor, Event, EventKind
 from slotlease.domain.facts import Changes, Facts, RowKey, UserOfSlot, natural_key
 from slotlease.domain.failure import BookingFailure, Cause, InvalidArgument, Reason
 from slotlease.domain.lease import Lease, LeaseState
+from slotlease.domain.marketing import MarketingPreference
 from slotlease.domain.merchant import Merchant, Service
 from slotlease.domain.opaque_id import parse_row_id
 from slotlease.domain.slot import AskedSlot, Slot, slot_number
@@ -69,6 +70,7 @@ class View:
         self._events: list[Event] = []
         self._slots: dict[RowKey, Slot] = {}
         self._leases_purged: dict[RowKey, None] = {}
+        self._marketing_preferences: dict[str, MarketingPreference] = {}
         self._overlay = _Overlay(dict(facts.occupancies), {}, {}, {})
         self._slots_sharing: defaultdict[tuple[str, int, int], list[RowKey]] = defaultdict(list)
         for key, occupancy in facts.occupancies.items():
@@ -242,6 +244,9 @@ class View:
         """The slot as its operator wants it: open or closed."""
         self._slots[slot.key] = slot
 
+    def put_marketing_preference(self, preference: MarketingPreference) -> None:
+        self._marketing_preferences[preference.user.user_id] = preference
+
     def put_booking(self, booking: Booking, kind: EventKind, actor: Actor) -> None:
         """Writes the booking and the event that tells of it: one change, one event (INV-16, INV-25)."""
         key = (booking.merchant_no, booking.booking_no)
@@ -280,6 +285,7 @@ class View:
                 (facts.slots[key], slot) for key, slot in self._slots.items() if slot != facts.slots[key]
             ),
             leases_purged=tuple(self._leases_purged),
+            marketing_preferences=tuple(self._marketing_preferences.values()),
         )
 
     # --- below ---------------------------------------------------------------------------------------------

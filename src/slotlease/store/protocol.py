@@ -15,6 +15,7 @@ from slotlease.domain.credential import Credential
 from slotlease.domain.event import EventTold
 from slotlease.domain.facts import Changes, Facts, RowKey, Wanted
 from slotlease.domain.lease import Lease
+from slotlease.domain.marketing import MarketingPreference
 from slotlease.domain.merchant import Merchant, Service
 from slotlease.domain.slot import Slot
 
@@ -140,6 +141,9 @@ class Ledger(Protocol):
         one on), by merchant and number; with `merchant_id` only that merchant's. Within a merchant none is ever
         inserted before one that was read. Raises StoreRefused where `after` is a number that was never given: then the
         reader knows what the ledger has lost."""
+
+    def marketing_preferences(self, *, after: str, limit: int) -> Sequence[MarketingPreference]:
+        """What users want to hear, by user_id: the first `limit` past the user_id `after`."""
 
     @property
     def audit_rules(self) -> Sequence[str]:

@@ -23,6 +23,7 @@ from slotlease.domain.booking import (
 )
 from slotlease.domain.event import Actor, Event, EventKind, EventTold
 from slotlease.domain.lease import Lease, LeaseState
+from slotlease.domain.marketing import MarketingPreference
 from slotlease.domain.merchant import Service
 from slotlease.domain.opaque_id import RowId
 from slotlease.domain.slot import AskedSlot, Resources, Slot
@@ -289,6 +290,20 @@ def _enum_value(value: object) -> object:
 def _asked_slot_of_json(value: dict[str, Any]) -> AskedSlot:
     resources = value.pop("resources")
     return AskedSlot(**value, resources=None if resources is None else Resources(**resources))
+
+
+def marketing_preference_of(row: Row) -> MarketingPreference:
+    user, receives_marketing, told_us = row
+    return MarketingPreference(_user_of_json(json.loads(user)), bool(receives_marketing), told_us)
+
+
+def marketing_preference_params(preference: MarketingPreference) -> Params:
+    return {
+        "user_id": preference.user.user_id,
+        "user": _json(asdict(preference.user)),
+        "receives_marketing": int(preference.receives_marketing),
+        "told_us": preference.told_us,
+    }
 
 
 def _user_of_json(value: dict[str, Any]) -> UserInformation:

@@ -16,6 +16,7 @@ from slotlease.domain.credential import Credential
 from slotlease.domain.event import EventTold
 from slotlease.domain.facts import Changes, Facts, RowKey, Wanted
 from slotlease.domain.lease import Lease, LeaseState
+from slotlease.domain.marketing import MarketingPreference
 from slotlease.domain.merchant import Merchant, Service
 from slotlease.domain.slot import Slot
 from slotlease.store import audit, catalogue, outbox, rows, statements
@@ -141,6 +142,11 @@ class SqliteStore:
     def events(self, *, after: Mapping[int, int], merchant_id: str | None, limit: int) -> Sequence[EventTold]:
         with self._read() as (query, _):
             return outbox.read(query, after, merchant_id, limit)
+
+    def marketing_preferences(self, *, after: str, limit: int) -> Sequence[MarketingPreference]:
+        with self._read() as (query, _):
+            page = {"after_user_id": after, "rows_max": limit}
+            return [rows.marketing_preference_of(row) for row in query(statements.MARKETING_PREFERENCES, page)]
 
     @property
     def audit_rules(self) -> Sequence[str]:
@@ -348,6 +354,10 @@ def _writes_of(changes: Changes) -> Iterator[tuple[str, list[Params]]]:
     yield (
         statements.INSERT_BOOKING,
         [rows.booking_params(after) for before, after in changes.bookings if before is None],
+    )
+    yield (
+        statements.PUT_MARKETING_PREFERENCE,
+        [rows.marketing_preference_params(preference) for preference in changes.marketing_preferences],
     )
     yield statements.INSERT_EVENT, [rows.event_params(event) for event in changes.events]
 

@@ -254,6 +254,20 @@ EVENTS_OF_MERCHANT = f"""
     ORDER BY event.event_no LIMIT :rows_max
 """
 
+# --- who wants the partner's advertising ------------------------------------------------------------------------
+
+# Unconditional, as no other write of a batch: the last word counts, whoever said what before.
+PUT_MARKETING_PREFERENCE = """
+    INSERT INTO marketing_preference (user_id, user, receives_marketing, told_us)
+    VALUES (:user_id, :user, :receives_marketing, :told_us)
+    ON CONFLICT (user_id) DO UPDATE SET
+        user = excluded.user, receives_marketing = excluded.receives_marketing, told_us = excluded.told_us
+"""
+MARKETING_PREFERENCES = """
+    SELECT user, receives_marketing, told_us FROM marketing_preference
+    WHERE user_id > :after_user_id ORDER BY user_id LIMIT :rows_max
+"""
+
 # --- who may call version 3 -------------------------------------------------------------------------------------
 
 CREDENTIALS = "SELECT user_name, password_hash, not_before_us, not_after_us FROM credential ORDER BY user_name"

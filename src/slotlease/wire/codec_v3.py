@@ -13,6 +13,7 @@ from slotlease.desk.create_booking import CreateBooking
 from slotlease.desk.create_lease import CreateLease
 from slotlease.desk.get_booking_status import GetBookingStatus
 from slotlease.desk.list_bookings import ListBookings
+from slotlease.desk.set_marketing_preference import SetMarketingPreference
 from slotlease.desk.update_booking import UpdateBooking
 from slotlease.domain.booking import BookingStatus, PostalAddress, UserInformation, user_key
 from slotlease.domain.slot import SECOND_US, AskedSlot
@@ -152,6 +153,15 @@ def list_bookings(payload: bytes) -> ListBookings:
     user_id = reading.required_text("", "user_id", request.user_id)
     reading.finish()
     return ListBookings(user_key(user_id))
+
+
+def set_marketing_preference(payload: bytes) -> SetMarketingPreference:
+    """A preference that is not given is false, as printers of JSON write it: then the user wants nothing."""
+    request = parse(service_pb2.SetMarketingPreferenceRequest, payload)
+    reading = Reading()
+    user = _user(reading, request.user_information if request.HasField("user_information") else None)
+    reading.finish()
+    return SetMarketingPreference(user, request.user_to_receive_marketing)
 
 
 # --- parts ----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from slotlease.desk.check_availability import Availability
 from slotlease.domain.booking import Booking, BookingStatus, UserInformation
 from slotlease.domain.failure import BookingFailure
 from slotlease.domain.lease import Lease
+from slotlease.domain.marketing import MarketingPreference
 from slotlease.domain.slot import SECOND_US, AskedSlot, Resources
 from slotlease.wire.codec_v3 import STATUSES
 from slotlease.wire.json_v3 import print_message
@@ -75,6 +76,13 @@ def booking_status(answer: Booking) -> bytes:
 def bookings(answer: Iterable[Booking]) -> bytes:
     messages = (_booking(booking, booking.slot, booking.status) for booking in answer)
     return print_message(service_pb2.ListBookingsResponse(bookings=messages))
+
+
+def marketing_preference(answer: MarketingPreference) -> bytes:
+    message = service_pb2.SetMarketingPreferenceResponse(
+        user_information=_user(answer.user), user_to_receive_marketing=answer.receives_marketing
+    )
+    return print_message(message)
 
 
 # --- parts ----------------------------------------------------------------------------------------------------

@@ -50,7 +50,6 @@ _AS_IS: Final[Mapping[str, str]] = {}
 _IN_LEASE: Final = {"slot": "lease.slot", "client_reference": "lease.user_reference"}
 _IN_BOOKING: Final = {"slot": "booking.slot", "status": "booking.status", "booking_id": "booking.booking_id"}
 _LATER: Final = (
-    "SetMarketingPreference",
     "BatchGetWaitEstimates",
     "CreateWaitlistEntry",
     "GetWaitlistEntry",
@@ -87,6 +86,7 @@ def application(  # noqa: PLR0913 - what the versions over gRPC take, and a pref
         "UpdateBooking": service.update_booking,
         "GetBookingStatus": service.get_booking_status,
         "ListBookings": service.list_bookings,
+        "SetMarketingPreference": service.set_marketing_preference,
         **dict.fromkeys(_LATER, _not_yet),
     }
     counted = metrics or Metrics()  # counted all the same, and shown to nobody
@@ -160,6 +160,10 @@ class BookingServiceV3:
         if isinstance(answer, NotFound):
             return _refused(answer, _AS_IS)
         return answered(encode.bookings(answer))
+
+    async def set_marketing_preference(self, payload: bytes, deadline_s: float | None) -> Ending:
+        answer = await self._ask(codec.set_marketing_preference(payload), deadline_s)
+        return answered(encode.marketing_preference(answer))
 
 
 def _refused(refusal: InvalidArgument | NotFound, paths: Mapping[str, str]) -> Ending:
