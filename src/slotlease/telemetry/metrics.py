@@ -52,16 +52,15 @@ class Metrics:
 
     def __init__(self, traces: Traces | None = None) -> None:
         self.traces = traces
-        registry = self.registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
+        self._list_calls()
+        self._list_desk()
+        self._list_faults_and_certificate()
+        # Memory, processor time, open files.
+        ProcessCollector(registry=self.registry)
 
-        def counter(name: str, meaning: str, *labels: str) -> Counter:
-            return Counter(name, meaning, labels, registry=registry)
-
-        def gauge(name: str, meaning: str, *labels: str) -> Gauge:
-            return Gauge(name, meaning, labels, registry=registry)
-
-        def histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(name, meaning, labels, buckets=buckets, registry=registry)
+    def _list_calls(self) -> None:
+        counter, gauge, histogram = self._counter, self._gauge, self._histogram
 
         # --- calls: wire/interceptor.py
         self.calls = counter(
@@ -84,6 +83,9 @@ class Metrics:
         )
         self.store_probe_failures = counter("slotlease_store_probe_failures_total", "Probes the store did not answer.")
 
+    def _list_desk(self) -> None:
+        counter, gauge, histogram = self._counter, self._gauge, self._histogram
+
         # --- the desk: desk/tally.py
         self.queue_depth = gauge("slotlease_queue_depth", "Requests that wait for their batch.", "lane")
         self.batch_size = histogram(
@@ -105,6 +107,9 @@ class Metrics:
         self.replays = counter("slotlease_replays_total", "Repeats answered with the first answer.", "method")
         self.token_conflicts = counter("slotlease_token_conflicts_total", "Tokens sent with other content.", "method")
 
+    def _list_faults_and_certificate(self) -> None:
+        counter, gauge = self._counter, self._gauge
+
         # --- faults
         self.incidents = counter("slotlease_incidents_total", "Mistakes of ours; each is in the log.")
 
@@ -118,8 +123,14 @@ class Metrics:
             "slotlease_certificate_reload_failures_total", "Changed certificate files that could not be used."
         )
 
-        # Memory, processor time, open files.
-        ProcessCollector(registry=registry)
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(name, meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(name, meaning, labels, registry=self.registry)
+
+    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, meaning, labels, buckets=buckets, registry=self.registry)
 
     def calls_of(self, version: str, method: str, rpc_method: str) -> CallEnded:
         """What to call at the end of each call of that method, with its code, its cause and how many seconds it took.
