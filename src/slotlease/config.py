@@ -114,14 +114,6 @@ def _address_or_off(value: object) -> str:
     return _address(value)
 
 
-def _loopback_or_off(value: object) -> str:
-    """This port speaks without TLS, and without a credential on the ledger it asks nobody for a password."""
-    address = _address_or_off(value)
-    if address != "off" and not _is_loopback(address):
-        raise ValueError("is no loopback address, and this port has no TLS; put a proxy that has before it")
-    return address
-
-
 def _path(value: object) -> str:
     path = value.strip().rstrip("/") if isinstance(value, str) else "?"
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path):
@@ -174,7 +166,7 @@ class Settings(BaseSettings):
     insecure: _Switch = False
     # After the others, since it is judged by them.
     grpc: Annotated[str, BeforeValidator(_address)] = "127.0.0.1:50051"
-    rest: Annotated[str, BeforeValidator(_loopback_or_off)] = "off"
+    rest: Annotated[str, BeforeValidator(_address_or_off)] = "off"
     # In front of /v3, where the Actions Center was told so.
     rest_prefix: Annotated[str, BeforeValidator(_path)] = ""
     leases: _Switch = True
@@ -274,6 +266,24 @@ class Settings(BaseSettings):
                 "certificates that issue your callers' ones, or set insecure = on"
             )
         return value
+
+    @field_validator("rest")
+    @classmethod
+    def _safe_for_passwords(cls, value: str, info: ValidationInfo) -> str:
+        """Version 3's callers show a password, which plaintext would show to the network between. That there is a
+        password to show is seen at the start, on the ledger."""
+        open_to_others = value != "off" and not _is_loopback(value)
+        if not open_to_others or info.data.get("insecure", True) or info.data.get("tls_certificate") is not None:
+            return value
+        raise ValueError(
+            "can be reached from other machines and would speak plaintext, passwords too; give tls_certificate and "
+            "tls_key, or listen on 127.0.0.1, or, where something in front ends TLS, set insecure = on"
+        )
+
+    @property
+    def rest_needs_credential(self) -> bool:
+        """Whether version 3's port, without any credential, lets nobody in rather than everybody."""
+        return not (self.rest == "off" or self.insecure or _is_loopback(self.rest))
 
     def origin(self, name: str) -> str:
         """Where the value came from: `default`, a file's path, a variable or a flag."""

@@ -241,9 +241,15 @@ class _Server:
         from slotlease.wire import rest_v3  # noqa: PLC0415 - see above
         from slotlease.wire.doorkeeper import Doorkeeper  # noqa: PLC0415 - see above
 
-        doorkeeper = Doorkeeper(self._store, system_clock)
+        doorkeeper = Doorkeeper(self._store, system_clock, open_without=not settings.rest_needs_credential)
+        if doorkeeper.lets_nobody_in:
+            message = (
+                f"version 3 on {settings.rest} can be reached from other machines, and nobody has a password for it; "
+                "make one with `slotlease credential add NAME`, or listen on 127.0.0.1"
+            )
+            raise CannotListen(message)
         self._metrics.credential_days_left.set_function(doorkeeper.days_left)
-        transport = HttpTransport()
+        transport = HttpTransport(certificate=self._certificate)
         self._transports.append(transport)
         port = transport.bind(settings.rest)
         application = rest_v3.application(

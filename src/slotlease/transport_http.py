@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
+import ssl
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
+import structlog
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
 from starlette.types import ASGIApp
 
+from slotlease.certificate import Certificate, CertificateRefused, Credentials
 from slotlease.transport import CannotListen
 
 BACKLOG = 512
+
+_log = structlog.get_logger("slotlease.transport_http")
+
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Of TLS 1.2: with forward secrecy, and none that scanners complain of. Those of 1.3 are all good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +42,32 @@ class HttpLimits:
     requests_max: int = 128
 
 
-class HttpTransport:
-    """Serves one application on one address. Made, used and stopped on one running event loop."""
+class _Config(Config):
+    """Hypercorn's, which itself reads a certificate once, from files."""
 
-    def __init__(self, limits: HttpLimits | None = None) -> None:
+    tls: ssl.SSLContext | None = None
+
+    @property
+    def ssl_enabled(self) -> bool:
+        return self.tls is not None
+
+    def create_ssl_context(self) -> ssl.SSLContext | None:
+        return self.tls
+
+
+class HttpTransport:
+    """Serves one application on one address, over TLS where there is a certificate. Made, used and stopped on one
+    running event loop. Raises CertificateRefused when made."""
+
+    def __init__(self, limits: HttpLimits | None = None, certificate: Certificate | None = None) -> None:
         self.is_serving = False
         self._draining = False
         self._limits = limits or HttpLimits()
         self._stopping = asyncio.Event()
         self._socket: socket.socket | None = None
         self._serving: asyncio.Task[None] | None = None
-        self._config = Config()
+        self._config = _Config()
+        self._config.tls = None if certificate is None else _tls(certificate)
 
     def bind(self, address: str) -> int:
         """Takes HOST:PORT, where port 0 is any free one, and returns the port. Raises CannotListen."""
@@ -72,6 +101,7 @@ class HttpTransport:
         config.h2_max_header_list_size = limits.headers_bytes
         config.h2_max_concurrent_streams = limits.requests_max
         config.keep_alive_timeout = limits.headers_s
+        config.ssl_handshake_timeout = limits.headers_s
         self._serving = asyncio.create_task(
             # The library spells out every event; the interface is the same.
             serve(cast("ASGIFramework", application), config, shutdown_trigger=self._stopping.wait),
@@ -95,3 +125,60 @@ class HttpTransport:
             await self._serving
         elif self._socket is not None:
             self._socket.close()
+
+
+def _tls(certificate: Certificate) -> ssl.SSLContext:
+    """Looks before each handshake whether the files have changed, as gRPC's port does; connections that stand go on
+    with what they began with. Callers are asked for a password, and not for a certificate (docs/operate/tls.md)."""
+    given = certificate.current
+    latest_context = first = _context(given)
+
+    def choose(connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _context_before: ssl.SSLContext) -> None:
+        nonlocal given, latest_context
+        latest = certificate.refresh()
+        if latest is not given:
+            given = latest
+            try:
+                latest_context = _context(latest)
+            except CertificateRefused as refused:
+                _log.error("certificate files refused, the old certificate stays", reason=str(refused))
+        connection.context = latest_context
+
+    # OpenSSL asks it at every handshake, also where the caller names no server.
+    first.sni_callback = choose
+    return first
+
+
+def _context(credentials: Credentials) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with _as_file(credentials.chain_pem + b"\n" + credentials.key_pem) as path:
+        try:
+            context.load_cert_chain(path)
+        except ssl.SSLError as error:
+            # The reason is a word of OpenSSL's own list, such as CA_MD_TOO_WEAK.
+            message = (
+                f"the certificate's chain cannot be served over HTTPS ({error.reason}); get one with keys and "
+                "signatures that callers take"
+            )
+            raise CertificateRefused(message) from error
+    return context
+
+
+@contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    """The path of a file that holds exactly this: Python's `ssl` takes paths only, and what is on the operator's may
+    have changed since it was checked. On Linux it never is on a disk."""
+    if sys.platform == "linux":
+        with os.fdopen(os.memfd_create("certificate"), "wb") as file:
+            file.write(content)
+            file.flush()
+            yield f"/proc/self/fd/{file.fileno()}"
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "certificate.pem"
+            path.write_bytes(content)
+            yield str(path)

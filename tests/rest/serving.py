@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from slotlease.certificate import Certificate
 from slotlease.telemetry import Report
 from slotlease.telemetry.metrics import Metrics
 from slotlease.transport_http import HttpLimits, HttpTransport
@@ -68,6 +70,9 @@ def serving_rest(  # noqa: PLR0913 - a test names the one that it is about
     metrics: Metrics | None = None,
     report: Report | None = None,
     clock_s: Callable[[], float] = time.monotonic,
+    certificate: Certificate | None = None,
+    trusting: ssl.SSLContext | bool = True,
+    open_without: bool = True,
 ) -> Iterator[RestClient]:
     made_secrets = secrets()
 
@@ -80,19 +85,20 @@ def serving_rest(  # noqa: PLR0913 - a test names the one that it is about
             metrics=metrics,
             admission=served.admission,
             is_serving=lambda: is_serving,
-            doorkeeper=Doorkeeper(served.shop.store, served.shop.clock, clock_s),
+            doorkeeper=Doorkeeper(served.shop.store, served.shop.clock, clock_s, open_without=open_without),
             leases=leases,
             prefix=prefix,
         )
-        transport = HttpTransport(limits)
+        transport = HttpTransport(limits, certificate)
         port = transport.bind("127.0.0.1:0")
         await transport.start(application)
         return transport, port
 
     transport, port = asyncio.run_coroutine_threadsafe(start(), served.loop).result(CALL_TIMEOUT_S)
     address = f"127.0.0.1:{port}"
+    scheme = "http" if certificate is None else "https"
     try:
-        with httpx.Client(base_url=f"http://{address}{prefix}", timeout=CALL_TIMEOUT_S) as http:
+        with httpx.Client(base_url=f"{scheme}://{address}{prefix}", verify=trusting, timeout=CALL_TIMEOUT_S) as http:
             yield RestClient(http, address)
     finally:
         asyncio.run_coroutine_threadsafe(transport.stop(0.5), served.loop).result(CALL_TIMEOUT_S)

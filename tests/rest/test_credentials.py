@@ -114,3 +114,17 @@ def test_operator_is_warned_once_at_30_14_and_7_days(door: tuple[Served, RestCli
     assert [log["days_left"] for log in logs if log["event"] == "credentials run out"] == [30.0, 14.0, 7.0]
     assert keeper.days_left() == -1
     assert logging.getLevelName(logging.WARNING).lower() == logs[0]["log_level"]
+
+
+def test_port_for_others_lets_nobody_in_without_a_password_also_once_the_last_is_revoked(clock: Clock) -> None:
+    with scratch_folder() as folder:
+        shop = open_shop(folder)
+        add(shop, "a", "1")
+        with serving(shop) as served, serving_rest(served, clock_s=clock, open_without=False) as rest:
+            assert code(rest, "a", "1") == LET_IN
+            shop.store.revoke_credential("a")
+            clock.now_s += FRESH_S
+            assert code(rest, "a", "1") == SENT_AWAY
+            assert code(rest) == SENT_AWAY
+            assert Doorkeeper(shop.store, shop.clock, open_without=False).days_left() == 0
+        shop.store.close()

@@ -55,7 +55,7 @@ def test_server_answers_version_3_beside_the_others_and_stops_in_good_order(tmp_
 @pytest.mark.parametrize(
     ("option", "value", "wrong"),
     [
-        ("--rest", "0.0.0.0:8080", "is no loopback address"),
+        ("--rest", "0.0.0.0:8080", "would speak plaintext, passwords too; give tls_certificate"),
         ("--rest", "localhost", "is no HOST:PORT"),
         ("--rest-prefix", "google", "is no path"),
     ],

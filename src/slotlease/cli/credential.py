@@ -95,7 +95,11 @@ def revoke(name: Name, yes: YesOption = False, store: StoreOption = None, file: 
         known = [found.user_name for found in ledger.credentials()]
         if name not in known:
             raise CommandFailed(f"there is no credential {name}; `slotlease credential list` names them")
-        last = "It is the last one, and version 3 will ask nobody. " if len(known) == 1 else ""
+        last = (
+            "It is the last one: version 3 will ask nobody on loopback, and let nobody in elsewhere. "
+            if len(known) == 1
+            else ""
+        )
         make_sure(f"{last}Revoke {name}?", yes=yes)
         ledger.revoke_credential(name)
     typer.echo(f"Revoked {name}.")

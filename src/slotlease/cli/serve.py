@@ -29,9 +29,7 @@ def serve(
     grpc: Annotated[
         str | None, _option("HOST:PORT", "Where to listen; port 0 takes any free one.", "127.0.0.1:50051")
     ] = None,
-    rest: Annotated[
-        str | None, _option("HOST:PORT|off", "Where to serve version 3, JSON over HTTP, on loopback.", "off")
-    ] = None,
+    rest: Annotated[str | None, _option("HOST:PORT|off", "Where to serve version 3, JSON over HTTP.", "off")] = None,
     rest_prefix: Annotated[
         str | None, _option("PATH", "What stands before /v3 in version 3's paths.", "nothing")
     ] = None,
@@ -159,7 +157,8 @@ def _announce(serving: Serving) -> None:
     leases = f"on ({shortest} to {longest}, {default} unless asked)" if settings.leases else "off"
     typer.echo(f"Serving {serving.store} on {serving.address}, leases {leases}{_guard(settings)}. Ctrl-C stops it.")
     if serving.rest_address:
-        typer.echo(f"Version 3 on http://{serving.rest_address}{settings.rest_prefix}/v3/")
+        scheme = "http" if settings.tls_certificate is None else "https"
+        typer.echo(f"Version 3 on {scheme}://{serving.rest_address}{settings.rest_prefix}/v3/")
     if serving.metrics_address:
         typer.echo(f"Metrics on http://{serving.metrics_address}/metrics")
 

@@ -31,11 +31,20 @@ _log = structlog.get_logger("slotlease.doorkeeper")
 
 class Doorkeeper:
     """Knows the credentials of a few seconds ago. Several may be valid at once: Google makes partners change theirs
-    every six months, and the old one must work until the new one does. Without any, anybody may come in: the port is
-    on loopback (config.py). One that has run out still asks."""
+    every six months, and the old one must work until the new one does. One that has run out still asks. Without any,
+    `open_without` says whether anybody may come in (the port is on loopback, or somebody before it checks callers) or
+    nobody."""
 
-    def __init__(self, store: Store, now_us: Callable[[], int], clock_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        store: Store,
+        now_us: Callable[[], int],
+        clock_s: Callable[[], float] = time.monotonic,
+        *,
+        open_without: bool = True,
+    ) -> None:
         """Raises StoreUnavailable."""
+        self._open_without = open_without
         self._store = store
         self._now_us = now_us
         self._clock_s = clock_s
@@ -53,17 +62,22 @@ class Doorkeeper:
             await asyncio.to_thread(self._read)
             self._warn()
         if not self._credentials:
-            return True
+            return self._open_without
         user_name, password = _basic(authorization)
         given, now_us = hashed(self._key, user_name, password), self._now_us()
         known = [hmac.compare_digest(one.password_hash, given) & one.is_valid(now_us) for one in self._credentials]
         return any(known)
 
+    @property
+    def lets_nobody_in(self) -> bool:
+        """There is no credential, and without one nobody comes in."""
+        return not (self._credentials or self._open_without)
+
     def days_left(self) -> float:
         """Until the last of those that are valid now runs out and nobody comes in any more: negative once that has
         come, infinite where nobody is asked."""
         if not self._credentials:
-            return math.inf
+            return math.inf if self._open_without else 0
         return (max(one.not_after_us for one in self._credentials) - self._now_us()) / _DAY_US
 
     def _read(self) -> None:
