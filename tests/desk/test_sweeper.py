@@ -103,6 +103,7 @@ def test_a_round_that_the_store_refused_is_told_of_and_the_next_one_sweeps(shop:
         wait_until(lambda: states(shop) == [LeaseState.EXPIRED])
         wait_until(lambda: len(lines) == 2)
     assert [(line["event"], line["log_level"]) for line in lines] == [("sweep put off", "warning"), ("swept", "info")]
+    assert str(lines[0]["error"]).endswith("StoreUnavailable"), "by its type, and not by its text"
 
 
 def test_a_mistake_in_a_round_is_reported_and_the_next_one_sweeps(shop: Shop) -> None:
