@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, TypeVar
 
 from google.protobuf import json_format
@@ -96,7 +97,7 @@ def _check(reading: Reading, kind: Descriptor, found: dict[str, Any], at: str) -
     if at.count(".") > DEPTH_MAX:
         reading.note(at[:_PATH_PART_MAX], f"is deeper than {DEPTH_MAX} levels")
         return
-    fields = {**{field.camelcase_name: field for field in kind.fields}, **{field.name: field for field in kind.fields}}
+    fields = _fields(kind)
     seen: set[str] = set()
     for key, value in found.items():
         field = fields.get(key)
@@ -111,6 +112,12 @@ def _check(reading: Reading, kind: Descriptor, found: dict[str, Any], at: str) -
         given = [field.name for field in choice.fields if field.name in seen]
         if len(given) > 1:
             reading.note(at + given[1], f"cannot be given together with {given[0]}")
+
+
+@cache
+def _fields(kind: Descriptor) -> dict[str, Field]:
+    """By both of their names. Made once for each message: a lookup has hundreds of the same."""
+    return {**{field.camelcase_name: field for field in kind.fields}, **{field.name: field for field in kind.fields}}
 
 
 def _each(reading: Reading, field: Field, value: Any, path: str) -> Iterator[tuple[str, Any]]:
