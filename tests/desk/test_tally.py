@@ -196,3 +196,11 @@ def test_each_lane_tells_its_batches_and_who_waits(shop: Shop) -> None:
         assert duration_s is not None
         assert 0 < duration_s < 20, "no instant of the monotonic clock"
         assert counted.value("queue_depth", lane=lane) == 0
+
+
+def test_commit_takes_as_long_as_it_takes_and_not_as_the_machine_has_been_up(shop: Shop) -> None:
+    counted = Counted(shop)
+    shop.lease(ASKED)
+    took_s = counted.value("commit_duration_seconds_sum")
+    assert took_s is not None
+    assert 0 < took_s < 60
