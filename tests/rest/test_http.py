@@ -5,16 +5,21 @@ from __future__ import annotations
 import socket
 import time
 from pathlib import Path
+from typing import cast
 
+import grpc
 import httpx
 import pytest
 
 from slotlease.transport_http import HttpLimits
 from slotlease.wire import rest_v3
 from tests.cli.running import example_ledger, run_process, serving
+from tests.proofs.ledger_file import scratch_folder
 from tests.rest.serving import RestClient, serving_rest
+from tests.support import open_shop
 from tests.wire.client import CALL_TIMEOUT_S
 from tests.wire.conftest import Served
+from tests.wire.conftest import serving as serving_grpc
 
 HEADERS_S = 1
 
@@ -134,3 +139,32 @@ def test_connection_serves_one_request_after_the_other(rest: RestClient) -> None
             while b"SERVING" not in told:
                 told += caller.recv(65_536)
             assert told.startswith(b"HTTP/1.1 200")
+
+
+def test_connection_that_says_nothing_more_is_closed(served: Served) -> None:
+    with serving_rest(served, limits=HttpLimits(headers_s=HEADERS_S)) as rest, connect(rest) as caller:
+        caller.sendall(b"GET /v3/HealthCheck HTTP/1.1\r\nHost: x\r\n\r\n")
+        began_s = time.monotonic()
+        while not is_closed(caller):
+            assert time.monotonic() - began_s < HEADERS_S + 3
+
+
+def test_calls_over_http_and_over_grpc_share_one_limit() -> None:
+    """Bodies that do not come hold places that gRPC's calls then do not find."""
+    with scratch_folder() as folder:
+        shop = open_shop(folder)
+        with serving_grpc(shop, calls_max=3) as served, serving_rest(served) as rest:
+            callers = [connect(rest) for _ in range(3)]
+            for caller in callers:
+                caller.sendall(b"POST /v3/ListBookings HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            until_s = time.monotonic() + CALL_TIMEOUT_S
+            while served.admission.calls < len(callers):
+                assert time.monotonic() < until_s
+                time.sleep(0.01)
+            with pytest.raises(grpc.RpcError) as raised:
+                served.call("ListBookings", b"")
+            assert cast("grpc.Call", raised.value).code() is grpc.StatusCode.UNAVAILABLE
+            assert rest.error("ListBookings", {"user_id": "nobody"})[0] == 503
+            for caller in callers:
+                caller.close()
+        shop.store.close()
