@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from openapi_spec_validator import validate
 from schemathesis.checks import CHECKS, load_all_checks
 
+from slotlease.domain.credential import Credential, hashed
 from slotlease.wire.outcome import HTTP_CODES
+from tests.proofs.ledger_file import scratch_folder
 from tests.rest.serving import RestClient, serving_rest
-from tests.support import Offered
-from tests.wire.conftest import Served
+from tests.support import DAY_US, NOON_US, Offered, open_shop
+from tests.wire.conftest import Served, serving
 
 load_all_checks()
 
@@ -71,3 +73,27 @@ def test_whatever_the_page_allows_is_answered_as_the_page_says(served: Served, r
     assert asked > 0
     assert served.shop.incidents == []
     assert rest.http.get("/v3/HealthCheck").status_code == httpx.codes.OK
+
+
+@pytest.mark.slow
+def test_with_a_password_asked_for_the_page_is_kept_as_well() -> None:
+    with scratch_folder() as folder:
+        shop = open_shop(folder)
+        made = hashed(shop.store.fingerprint_key, "a", "1")
+        assert shop.store.add_credential(Credential("a", made, NOON_US, NOON_US + DAY_US))
+        with serving(shop) as served, serving_rest(served) as rest:
+            schema = schemathesis.openapi.from_dict(page(rest))
+            for method in METHODS.split():
+                operation = schema[f"/v3/{method}"]["POST"]
+
+                @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+                @given(case=operation.as_strategy())
+                def ask(case: Any) -> None:
+                    for auth, let_in in ((("a", "1"), True), (("a", "2"), False), (None, False)):
+                        response = case.call(base_url=str(rest.http.base_url), auth=auth)
+                        case.validate_response(response, checks=HELD)
+                        assert (response.status_code != httpx.codes.UNAUTHORIZED) == let_in
+
+                ask()
+        assert shop.incidents == []
+        shop.store.close()
