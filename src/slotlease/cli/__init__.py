@@ -13,6 +13,7 @@ import typer
 
 from slotlease import __version__
 from slotlease.cli import (
+    backup,
     booking,
     cert,
     config,
@@ -58,6 +59,7 @@ app.add_typer(credential.commands, name="credential")
 app.command()(sweep.sweep)
 app.add_typer(cert.commands, name="cert")
 app.command()(doctor.doctor)
+app.command()(backup.backup)
 app.command()(migrate.migrate)
 app.command()(config.config)
 
