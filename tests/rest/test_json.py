@@ -110,6 +110,17 @@ def test_json_is_json_however_it_is_spelt(rest: RestClient, kind: str) -> None:
 # --- fields that hold what they cannot -----------------------------------------------------------------------------
 
 
+def test_half_a_character_is_passed_over_where_nobody_reads_it_and_400_where_a_text_is(rest: RestClient) -> None:
+    unknown = {**check(), "\ud800": "\ud800"}
+    assert rest.ask("CheckAvailability", unknown) == {"slot": SLOT, "count_available": 100}
+    for texts in ({"\ud800": "a"}, {"a": "\ud800"}):
+        payment = {"tokenization_config": {"tokenization_parameter": texts}}
+        request = {**asking.booking(Offered().asked(), "t"), "payment_processing_parameters": payment}
+        assert rest.fields("CreateBooking", request) == [
+            "payment_processing_parameters.tokenization_config.tokenization_parameter"
+        ]
+
+
 @pytest.mark.parametrize("value", ["1", "true", "[]", "{}", "1.5", '"\\ud800"'])
 def test_text_must_be_a_text(rest: RestClient, value: str) -> None:
     response = rest.send("CheckAvailability", spelt(service_id=value))
@@ -130,6 +141,7 @@ def test_text_must_be_a_text(rest: RestClient, value: str) -> None:
         "1e30",
         "9223372036854775808",
         '"9223372036854775808"',
+        pytest.param(f'"{"9" * 5_000}"', id="a text of more digits than Python reads"),
         "[]",
     ],
 )
@@ -171,7 +183,7 @@ def test_message_and_list_must_be_what_they_are(rest: RestClient) -> None:
 def test_names_may_be_in_camel_case_and_not_in_both(rest: RestClient) -> None:
     camel = {"merchantId": "m1", "serviceId": "cut", "startSec": SLOT["start_sec"], "durationSec": 3600}
     assert rest.ask("CheckAvailability", {"slot": camel}) == {"slot": SLOT, "count_available": 100}
-    assert rest.fields("CheckAvailability", check(startSec="1")) == ["slot.start_sec"]
+    assert rest.fields("CheckAvailability", check(startSec=SLOT["start_sec"])) == ["slot.start_sec"]
 
 
 def test_of_one_or_the_other_not_both_may_be_given(rest: RestClient) -> None:
