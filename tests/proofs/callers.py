@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from random import Random  # noqa: TID251 - the seed is the argument: it is what makes a run repeatable
 
 from slotlease.desk.batch_availability_lookup import BatchAvailabilityLookup
+from slotlease.desk.book_lease import BookLease
 from slotlease.desk.check_availability import CheckAvailability
 from slotlease.desk.create_booking import CreateBooking
 from slotlease.desk.create_lease import CreateLease
@@ -15,7 +16,7 @@ from slotlease.desk.get_booking_status import GetBookingStatus
 from slotlease.desk.list_bookings import ListBookings
 from slotlease.desk.release_lease import ReleaseLease
 from slotlease.desk.update_booking import UpdateBooking
-from slotlease.domain.booking import BookingStatus, user_key
+from slotlease.domain.booking import BookingStatus, UserInformation, user_key
 from slotlease.domain.merchant import Service
 from slotlease.domain.slot import SECOND_US, AskedSlot, Resources
 from tests.model.told import BookingTold, LeaseTold, Request, Told
@@ -75,7 +76,7 @@ class Caller:
             self.leases.append(told)
         if isinstance(told, BookingTold):
             self.bookings.append(told)
-        if isinstance(request, CreateLease | CreateBooking):
+        if isinstance(request, CreateLease | CreateBooking | BookLease):
             self.answered.append(request)
 
     # --- wishes ------------------------------------------------------------------------------------------------
@@ -88,6 +89,16 @@ class Caller:
             return self._lease(rng, now_us)
         lease = rng.choice(self.leases[-3:])
         return self._booking(lease.slot if rng.random() < 0.97 else _slot(rng), lease.lease_id)
+
+    def _book_as_version_0(self, rng: Random, now_us: int) -> Request:
+        """By a lease and a contact, and no token: asked again it is the same lease that says so."""
+        if not self.leases:
+            return self._lease(rng, now_us)
+        lease = rng.choice(self.leases[-3:])
+        contact = UserInformation("", self.user_id, "Lovelace", "+41 44 000 00 00", f"{self.user_id}@example.com")
+        return BookLease(
+            lease.lease_id, f"contact {self.user_id}", contact, None, asks_to_charge=False, secret=NO_SECRET
+        )
 
     def _book(self, rng: Random, _: int) -> Request:
         return self._booking(_slot(rng), "")
@@ -132,7 +143,8 @@ class Caller:
 
 _WISHES: dict[Callable[[Caller, Random, int], Request], int] = {
     Caller._lease: 30,  # noqa: SLF001 - this class's own
-    Caller._book_leased: 22,  # noqa: SLF001
+    Caller._book_leased: 16,  # noqa: SLF001
+    Caller._book_as_version_0: 8,  # noqa: SLF001
     Caller._book: 10,  # noqa: SLF001
     Caller._cancel: 10,  # noqa: SLF001
     Caller._move: 12,  # noqa: SLF001

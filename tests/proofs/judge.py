@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import apsw
 
+from slotlease.desk.book_lease import BookLease
 from slotlease.desk.create_booking import CreateBooking
 from slotlease.desk.create_lease import CreateLease
 from slotlease.desk.fault import Broken, DeskFault
@@ -95,9 +96,8 @@ class Judge:
         if isinstance(answer, DeskFault):
             return None
         told = told_by_desk(request, answer)
-        if isinstance(told, LeaseTold | BookingTold) and isinstance(request, CreateLease | CreateBooking):
-            token = request.client_reference if isinstance(request, CreateLease) else request.idempotency_token
-            key = (type(request), request.slot.merchant_id, token)
+        key = _token_of(request)
+        if isinstance(told, LeaseTold | BookingTold) and key is not None:
             _, earlier = self.acknowledged.setdefault(key, (request, told))
             if told != earlier:
                 message = f"{key} was told {earlier} and then {told}"
@@ -175,6 +175,19 @@ class Judge:
             for request, told in self.acknowledged.values()
             if drawn_id(told) not in (self.model.leases if isinstance(request, CreateLease) else self.model.bookings)
         ]
+
+
+def _token_of(request: Request) -> Token | None:
+    """What makes a repeat known as one. In version 0 that is the lease itself, in the hands of one client."""
+    match request:
+        case CreateLease():
+            return CreateLease, request.slot.merchant_id, request.client_reference
+        case CreateBooking():
+            return CreateBooking, request.slot.merchant_id, request.idempotency_token
+        case BookLease():
+            return BookLease, request.user_key, request.lease_id
+        case _:
+            return None
 
 
 def _request(operation: Operation[object]) -> Request:

@@ -23,6 +23,7 @@ from random import Random  # noqa: TID251 - the seed is the argument: it is what
 
 import apsw
 
+from slotlease.desk.book_lease import BookLease
 from slotlease.desk.check_availability import CheckAvailability
 from slotlease.desk.create_booking import CreateBooking
 from slotlease.desk.create_lease import CreateLease
@@ -138,7 +139,7 @@ class Simulation:
 
     def _arrive(self, call: Call) -> None:
         request = call.request
-        if isinstance(request, CreateLease | CreateBooking):
+        if isinstance(request, CreateLease | CreateBooking | BookLease):
             self._secrets += 1
             request = replace(request, secret=self._secrets.to_bytes(16, "big"))
         self._inbox.append(replace(call, request=request))
