@@ -27,6 +27,7 @@ from slotlease.cli import (
     migrate,
     serve,
     slot,
+    store,
     sweep,
 )
 from slotlease.cli.ledger import CommandFailed
@@ -60,6 +61,7 @@ app.command()(sweep.sweep)
 app.add_typer(cert.commands, name="cert")
 app.command()(doctor.doctor)
 app.command()(backup.backup)
+app.add_typer(store.commands, name="store")
 app.command()(migrate.migrate)
 app.command()(config.config)
 

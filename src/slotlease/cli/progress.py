@@ -15,6 +15,7 @@ Note = Callable[[int, int], None]
 
 MEGABYTES = ("MB", 1_000_000)
 SLOTS = ("slots", 1)
+ROWS = ("rows", 1)
 """What is counted in a bar, and how many of what is told make one."""
 
 
