@@ -27,7 +27,7 @@ FUZZ_S ?= 600
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: env ## play a customer's story against a real server, and show it as a table
@@ -53,6 +53,18 @@ lint: env-dev ## every check but the tests
 .PHONY: prove
 prove: env-dev ## the long versions of all proofs (PROVE='--only crash --seed 7 --scale 2')
 	nice $(BIN)/python -m tests.prove $(PROVE)
+
+.PHONY: bench-quick
+bench-quick: env-dev ## speed in a minute: eight rows, one run of each (docs/performance.md)
+	$(BIN)/python -m bench quick $(BENCH)
+
+.PHONY: bench
+bench: env-dev ## speed in twenty minutes: every workload, three runs of each, on a quiet machine
+	$(BIN)/python -m bench usual $(BENCH)
+
+.PHONY: bench-full
+bench-full: env-dev ## speed at length: the cross of workloads, stores, transports and loads, and ledgers of 10 million slots
+	$(BIN)/python -m bench full $(BENCH)
 
 .PHONY: mutants
 mutants: env-dev ## spoil the rules and the desk in one place at a time: their tests must notice (half an hour)
@@ -94,7 +106,7 @@ lock: $(UV) ## make both lock files anew after a change in pyproject.toml (UPGRA
 .PHONY: clean
 clean: ## remove everything that make made, the demo's database too
 	rm -rf $(VENV) build dist mutants .demo .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find src tests proto -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bench proto -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Both lock files hold the same versions of what they share, so one environment serves for both: the second install only
 # adds. Our own package comes last and offline, by the build back end that the lock files hold.
