@@ -29,6 +29,7 @@ from slotlease.cli import (
     slot,
     store,
     sweep,
+    verify,
 )
 from slotlease.cli.ledger import CommandFailed
 from slotlease.desk.fault import Broken, DeskFault
@@ -63,6 +64,7 @@ app.command()(doctor.doctor)
 app.command()(backup.backup)
 app.add_typer(store.commands, name="store")
 app.command()(migrate.migrate)
+app.command()(verify.verify)
 app.command()(config.config)
 
 

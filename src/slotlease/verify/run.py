@@ -1,0 +1,193 @@
+"""How a run goes: every case in turn, those that wait when their time has come, and at the end all is given back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from slotlease.verify.answer import Answer
+from slotlease.verify.asking import RequestsSpent
+from slotlease.verify.caller import Caller
+from slotlease.verify.case import Case, Finding, Outcome, Result, Until
+from slotlease.verify.shop import SECOND_US, Booking, Slot
+from slotlease.verify.trial import Failed, NotTried, Surroundings, Trial
+
+
+class Watch(Protocol):
+    """Whoever looks on while it runs."""
+
+    def began(self, case: Case) -> None: ...
+
+    def ended(self, result: Result) -> None: ...
+
+    def waits(self, seconds: float, cases: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """By id, group, or part of an id from the left. `only` empty: all. What is in `require` must pass: for those a
+    warning, or not having been tried for whatever reason, is a failure too."""
+
+    only: frozenset[str] = frozenset()
+    skip: frozenset[str] = frozenset()
+    require: frozenset[str] = frozenset()
+    wait: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What could not be given back: bookings that are still there and why, and leases that end by themselves, the last
+    of them at `leases_until_us` (microseconds since 1970 UTC)."""
+
+    bookings: tuple[tuple[str, Slot, Answer[Booking]], ...]
+    leases: int
+    leases_until_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    results: tuple[Result, ...]
+    remains: Remains
+    calls: tuple[Answer[object], ...]
+    choice: Choice
+
+    @property
+    def unproved(self) -> tuple[Result, ...]:
+        """Those for which the run does not pass."""
+        return tuple(result for result in self.results if not self._is_enough(result))
+
+    @property
+    def passed(self) -> bool:
+        return not self.unproved
+
+    def _is_enough(self, result: Result) -> bool:
+        if result.case.chosen_by(self.choice.require):
+            return result.outcome is Outcome.PASS
+        return not result.case.required or result.outcome in {Outcome.PASS, Outcome.WARN, Outcome.SKIPPED}
+
+
+def run(cases: Sequence[Case], around: Surroundings, caller: Caller, choice: Choice, watch: Watch) -> Done:
+    """Tries the cases that are chosen. Whatever happens, all that was booked is cancelled at the end, as far as the
+    server lets us."""
+    results: list[Result] = []
+    waiting: list[_Attempt] = []
+    try:
+        for case in cases:
+            if not case.chosen_by(choice.only) and choice.only:
+                continue
+            attempt = _Attempt(case, around, caller)
+            watch.began(case)
+            if attempt.go(_why_not(case, around, caller, choice)):
+                waiting.append(attempt)
+            else:
+                results.append(attempt.result())
+                watch.ended(results[-1])
+        results.extend(_wait_for(waiting, around, watch))
+    finally:
+        remains = give_back(around, caller)
+    place = {case.id: number for number, case in enumerate(cases)}
+    results.sort(key=lambda result: place[result.case.id])
+    return Done(tuple(results), remains, tuple(around.calls), choice)
+
+
+def _why_not(case: Case, around: Surroundings, caller: Caller, choice: Choice) -> str:
+    if case.chosen_by(choice.skip):
+        return "left out by --skip"
+    missing = sorted(case.needs - caller.methods)
+    if missing:
+        return f"version {caller.version.value[1:]} has no {missing[0]}"
+    absent = sorted(case.needs & around.absent)
+    if absent:
+        return f"the server does not offer {absent[0]}, which is optional"
+    if case.waits and not choice.wait:
+        return "left out by --no-wait"
+    return ""
+
+
+def _wait_for(waiting: list[_Attempt], around: Surroundings, watch: Watch) -> Iterator[Result]:
+    while waiting:
+        waiting.sort(key=lambda attempt: attempt.at_us)
+        attempt = waiting.pop(0)
+        seconds = (attempt.at_us - around.now_us()) / SECOND_US
+        if seconds > 0:
+            watch.waits(seconds, len(waiting) + 1)
+            around.pause(seconds)
+        if attempt.go():
+            waiting.append(attempt)
+        else:
+            result = attempt.result()
+            watch.ended(result)
+            yield result
+
+
+def give_back(around: Surroundings, caller: Caller) -> Remains:
+    """Cancels every booking that is still there. Not bounded by the run's number of requests: it must be done."""
+    refused: list[tuple[str, Slot, Answer[Booking]]] = []
+    for booking_id, slot in list(around.left.bookings.items()):
+        answer = caller.cancel(booking_id)
+        around.left.cancelled(booking_id, answer)
+        if booking_id in around.left.bookings:
+            refused.append((booking_id, slot, answer))
+    now_us = around.now_us()
+    live = [expires_us for expires_us in around.left.leases.values() if expires_us > now_us]
+    return Remains(tuple(refused), len(live), max(live, default=0))
+
+
+class _Attempt:
+    """A case under way. `at_us` is when it wants to go on."""
+
+    def __init__(self, case: Case, around: Surroundings, caller: Caller) -> None:
+        self.at_us = 0
+        self._case = case
+        self._around = around
+        self._trial = Trial(case, around, caller)
+        self._rest: Iterator[Until] | None = None
+        self._outcome: Outcome | None = None
+        self._why = ""
+        self._failed: list[Finding] = []
+        self._took_s = 0.0
+
+    def go(self, why_not: str = "") -> bool:
+        """True where it wants to wait until `at_us`."""
+        if why_not:
+            self._outcome, self._why = Outcome.SKIPPED, why_not
+            return False
+        began_s = time.perf_counter()
+        try:
+            return self._step()
+        except Failed as error:
+            if self._case.needs & self._around.absent:
+                self._outcome, self._why = Outcome.SKIPPED, "the server does not offer what it is about: optional"
+            else:
+                self._failed.append(error.finding)
+        except NotTried as error:
+            self._outcome = Outcome.SKIPPED if error.by_choice else Outcome.NOT_TRIED
+            self._why = error.why
+        except RequestsSpent:
+            self._outcome, self._why = Outcome.NOT_TRIED, "the run has made as many requests as --requests lets it"
+        except Exception as error:  # noqa: BLE001 - a mistake in one case must not lose what the others found
+            self._outcome = Outcome.NOT_TRIED
+            self._why = f"a mistake of slotlease verify ({type(error).__name__}: {error}); please report it"
+        finally:
+            self._took_s += time.perf_counter() - began_s
+        return False
+
+    def _step(self) -> bool:
+        if self._rest is None:
+            self._rest = self._case.tried(self._trial) or iter(())
+        until = next(self._rest, None)
+        if until is None:
+            return False
+        self.at_us = until.at_us
+        return True
+
+    def result(self) -> Result:
+        findings = tuple(self._failed or self._trial.warnings)
+        outcome = self._outcome
+        if outcome is None:
+            failed = Outcome.FAIL if self._case.required else Outcome.WARN
+            outcome = failed if self._failed else Outcome.WARN if findings else Outcome.PASS
+        calls, notes = tuple(self._trial.calls), tuple(self._trial.notes)
+        return Result(self._case, outcome, findings, self._why, calls, notes, self._took_s)

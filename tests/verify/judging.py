@@ -1,0 +1,51 @@
+"""A server of our own on a new ledger, and the feeds that it has: what `slotlease verify` is let loose on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from slotlease.inventory.example import write_example
+from slotlease.inventory.feed import read_feed
+from slotlease.inventory.importing import import_feed
+from slotlease.store.open import open_store
+from tests.cli.running import TOMORROW, serving
+
+DAYS = 5
+"""So many that every case finds slots of its own."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    address: str
+    feeds: tuple[Path, ...]
+    url: str
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command's, but for the version."""
+        return ("verify", self.address, *(word for path in self.feeds for word in ("--availability", str(path))))
+
+
+def example_ledger(folder: Path) -> tuple[str, tuple[Path, ...]]:
+    """Its address, and the availability feeds on it."""
+    url = f"sqlite:///{folder / 'ledger.db'}"
+    generated_s = int(TOMORROW.timestamp()) - 86_400
+    written = write_example(folder / "feeds", TOMORROW.date(), DAYS, generation_s=generated_s)
+    store = open_store(url, create=True)
+    try:
+        with read_feed(written.paths) as feed:
+            import_feed(store, feed)
+    finally:
+        store.close()
+    return url, tuple(path for path in written.paths if "availability" in path.name)
+
+
+@contextmanager
+def judged(folder: Path, *options: str) -> Iterator[Judged]:
+    """Leases may be as short as a second, so that nobody waits long for one to end."""
+    url, feeds = example_ledger(folder)
+    with serving(url, folder, "--lease-min", "1s", *options) as server:
+        yield Judged(server.address, feeds, url)
