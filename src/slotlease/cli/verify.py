@@ -123,7 +123,8 @@ def _surroundings(
     version: Version, dialing: Dialing, feeds: Sequence[Path], seed: str, requests: int
 ) -> tuple[Caller, Surroundings]:
     """Raises CommandFailed."""
-    from slotlease.verify.asking import Left  # noqa: PLC0415 - slow to import: see cli/__init__.py
+    from slotlease.verify.answer import Answer  # noqa: PLC0415 - slow to import: see cli/__init__.py
+    from slotlease.verify.asking import Asking, Left  # noqa: PLC0415 - the same
     from slotlease.verify.feed import FeedUnreadable, read_offers  # noqa: PLC0415 - the same
     from slotlease.verify.slots import Slots  # noqa: PLC0415 - the same
     from slotlease.verify.trial import Options, Surroundings, count_of  # noqa: PLC0415 - the same
@@ -137,19 +138,21 @@ def _surroundings(
     except FeedUnreadable as error:
         raise CommandFailed(str(error)) from error
     caller = dial(dialing)
-    absent: set[str] = set()
-    slots = Slots(offers, _now_us(), lambda slot: count_of(caller, slot, absent))
+    left, absent, calls = Left(requests), set[str](), list[Answer[object]]()
+    asking = Asking(caller, calls.append, left)
+    slots = Slots(offers, _now_us(), lambda slot: count_of(asking, slot, absent))
     around = Surroundings(
         dial=dial,
         dialing=dialing,
         slots=slots,
         offers=offers,
         full=full,
-        left=Left(requests),
+        left=left,
         seed=seed,
         now_us=_now_us,
         pause=time.sleep,
         options=Options(),
+        calls=calls,
         absent=absent,
     )
     return caller, around
