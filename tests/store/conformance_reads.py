@@ -289,3 +289,36 @@ class FindsRivals(OnALedger):
             shop.lease(other.asked())
         assert len(facts_of(store, slot.asked()).occupancies) == 3
         assert store.audit() == []
+
+    def test_many_slots_named_at_once_are_each_as_if_named_alone(
+        self, store: Store, shop: Shop, clock: HandClock
+    ) -> None:
+        """Full and free ones, lapsed and returned spots, staff, rooms and neither, more than one merchant."""
+        kinds: list[dict[str, Any]] = [
+            {},
+            {"staff_id": "ann"},
+            {"room_id": "blue"},
+            {"staff_id": "ann", "room_id": "red"},
+        ]
+        offered = [
+            Offered(start_us=TEN + number * 25 * MINUTE_US, spots_total=1 + number % 3, **kinds[number % 4])
+            for number in range(24)
+        ]
+        for merchant_id in ("m1", "m2"):
+            shop.offer(*offered, merchant_id=merchant_id)
+        for number, one in enumerate(offered[::5]):
+            shop.lease(one.asked())
+            clock.advance(s=20 * 60 * (number == 1))
+            shop.cancel(shop.book(offered[number * 5 + 1].asked("m2"), user_id=f"u{number}"))
+        asked = [one.asked(merchant_id) for one in offered for merchant_id in ("m1", "m2")]
+        together = facts_of(store, *asked)
+        seen: set[tuple[int, int]] = set()
+        for slot in asked:
+            alone = facts_of(store, slot)
+            assert alone.slots_sought < together.slots_sought
+            assert alone.slots.items() <= together.slots.items()
+            for key, occupancy in alone.occupancies.items():
+                # Alone, a rival is loaded for nobody to take: with no row to use again.
+                assert replace(occupancy, free=()) == replace(together.occupancies[key], free=())
+            seen |= set(alone.occupancies)
+        assert seen == set(together.occupancies)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 SECOND_US = 1_000_000
 
@@ -93,11 +94,13 @@ class Slot:
         return (self.service_no, self.start_us, self.duration_us, self.staff_no, self.room_no, self.party_size)
 
 
+@lru_cache(maxsize=4_096)
 def slot_number(natural_key: NaturalKey) -> int:
     """Number of a slot within its merchant: the low 63 bits of BLAKE2b-64 over the natural key.
 
     The key is packed as little-endian 64-bit integers. The function is part of the stored format and never
     changes. Two keys may share a number, so every look-up compares the natural key as well (DESIGN 3).
     """
+    # Remembered: each request asks twice, to have the slot loaded and to find it.
     digest = hashlib.blake2b(_NATURAL_KEY.pack(*natural_key), digest_size=8).digest()
     return int.from_bytes(digest, "little") & 0x7FFF_FFFF_FFFF_FFFF

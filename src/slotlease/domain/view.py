@@ -6,7 +6,6 @@ here touches a store: `changes()` is what the commit will write (DESIGN 2).
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -19,6 +18,7 @@ from slotlease.domain.lease import Lease, LeaseState
 from slotlease.domain.marketing import MarketingPreference
 from slotlease.domain.merchant import Merchant, Service
 from slotlease.domain.opaque_id import parse_row_id
+from slotlease.domain.rivals import Rivals
 from slotlease.domain.slot import AskedSlot, Slot, slot_number
 from slotlease.domain.spot import FOREVER_US, GIVEN_BACK_US, Occupancy, Spot, choose_spot, count_available
 
@@ -72,10 +72,7 @@ class View:
         self._leases_purged: dict[RowKey, None] = {}
         self._marketing_preferences: dict[str, MarketingPreference] = {}
         self._overlay = _Overlay(dict(facts.occupancies), {}, {}, {})
-        self._slots_sharing: defaultdict[tuple[str, int, int], list[RowKey]] = defaultdict(list)
-        for key, occupancy in facts.occupancies.items():
-            for shared in _shared_resources(occupancy):
-                self._slots_sharing[shared].append(key)
+        self._slots_sharing = Rivals(facts.occupancies.values())
 
     # --- what is known -------------------------------------------------------------------------------------
 
@@ -291,9 +288,7 @@ class View:
     # --- below ---------------------------------------------------------------------------------------------
 
     def _rivals(self, occupancy: Occupancy) -> list[Occupancy]:
-        keys = dict.fromkeys(key for shared in _shared_resources(occupancy) for key in self._slots_sharing[shared])
-        others = (self._overlay.occupancies[key] for key in keys)
-        return [other for other in others if occupancy.excludes(other)]
+        return [self._overlay.occupancies[key] for key in self._slots_sharing.of(occupancy)]
 
     def _bury(self, spot: Spot) -> None:
         freed = _freed(spot)
@@ -336,15 +331,6 @@ def spot_of_booking(booking: Booking) -> Spot:
 
 def _freed(spot: Spot) -> Spot:
     return replace(spot, busy_until_us=GIVEN_BACK_US, holder_no=0)
-
-
-def _shared_resources(occupancy: Occupancy) -> list[tuple[str, int, int]]:
-    shared = []
-    if occupancy.staff_no:
-        shared.append(("staff", occupancy.merchant_no, occupancy.staff_no))
-    if occupancy.room_no:
-        shared.append(("room", occupancy.merchant_no, occupancy.room_no))
-    return shared
 
 
 def unknown_slot(field: str, description: str) -> InvalidArgument:

@@ -1,20 +1,24 @@
-"""Fills the facts of a batch from a database that is in the process: row by row, for a look-up costs no journey."""
+"""Fills the facts of a batch from a database that is in the process: a look-up costs no journey, so rows are read one
+by one. Slots, of which one request may name hundreds, are at least asked for together."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 
 from slotlease.domain.booking import Booking
 from slotlease.domain.facts import CLAIMS_MAX, Facts, RowKey, Wanted, natural_key
 from slotlease.domain.lease import Lease
 from slotlease.domain.merchant import Merchant
-from slotlease.domain.slot import Slot, slot_number
+from slotlease.domain.slot import NaturalKey, Slot, slot_number
 from slotlease.domain.spot import FOREVER_US, Occupancy
 from slotlease.store import rows, statements
 from slotlease.store.rows import Params, Row
 
 Query = Callable[[str, Params], Sequence[Row]]
+
+QueryEach = Callable[[str, Sequence[Params]], Iterable[Row]]
+"""Runs one statement with each of the parameters; the rows of all, one after the other, none kept."""
 
 CATALOGUES_MAX = 10_000
 """Merchants whose catalogues are remembered between batches; past that, all are forgotten and read again."""
@@ -29,12 +33,17 @@ class Prefetch:
     """Adds to `facts` what is wanted. `counts_all`: a read wants every slot counted, a write only those that
     may be full, or that share staff or a room."""
 
-    def __init__(self, query: Query, facts: Facts, catalogues: Catalogues, *, counts_all: bool) -> None:
+    def __init__(
+        self, query: Query, query_each: QueryEach, facts: Facts, catalogues: Catalogues, *, counts_all: bool
+    ) -> None:
         self._query = query
+        self._query_each = query_each
         self._facts = facts
         self._catalogues = catalogues
         self._counts_all = counts_all
         self._takers: Counter[RowKey] = Counter()
+        self._highest: dict[RowKey, int] = {}
+        """Number of a slot's highest spot, 0 where there is none"""
 
     def load(self, wanted: Wanted) -> None:
         for merchant_id in wanted.merchant_ids:
@@ -81,50 +90,64 @@ class Prefetch:
     # --- slots -------------------------------------------------------------------------------------------------
 
     def _load_slots(self, wanted: Wanted) -> None:
-        found: dict[RowKey, tuple[Slot, Merchant]] = {}
+        named: list[tuple[RowKey, NaturalKey, int]] = []
         for asked, takers in wanted.slots.items():
             merchant = self._facts.merchants.get(asked.merchant_id)
             key = None if merchant is None else natural_key(merchant, asked)
-            if merchant is None or key is None:
-                continue
-            sought = (merchant.merchant_no, slot_number(key))
-            self._facts.slots_sought.add(sought)
-            slot = self._slot(sought)
+            if merchant is not None and key is not None:
+                named.append(((merchant.merchant_no, slot_number(key)), key, takers))
+        sought = [row_key for row_key, _, _ in named]
+        self._facts.slots_sought.update(sought)
+        self._add_slots(sought)
+        found: defaultdict[int, dict[int, Slot]] = defaultdict(dict)
+        for row_key, key, takers in named:
+            slot = self._facts.slots.get(row_key)
             if slot is not None and slot.natural_key == key:
-                self._takers[slot.key] += takers
-                found[slot.key] = (slot, merchant)
-        for slot, merchant in found.values():
-            self._load_occupancy(slot, merchant)
+                self._takers[row_key] += takers
+                found[slot.merchant_no][slot.slot_no] = slot
+        for merchant_no, slots in found.items():
+            self._load_occupancies(merchant_no, slots)
 
-    def _load_occupancy(self, slot: Slot, merchant: Merchant) -> None:
-        self._facts.occupancies[slot.key] = self._occupancy(slot, self._takers[slot.key])
-        for rival_no in self._rivals(slot, merchant):
-            rival = self._slot((slot.merchant_no, rival_no))
-            if rival is not None and rival.key not in self._facts.occupancies:
-                self._facts.occupancies[rival.key] = self._occupancy(rival, self._takers[rival.key])
+    def _load_occupancies(self, merchant_no: int, slots: dict[int, Slot]) -> None:
+        """Of these slots, and of all that share staff or a room with one of them at an overlapping time."""
+        others = self._rivals(merchant_no, slots.values()) - slots.keys()
+        rivals = [(merchant_no, slot_no) for slot_no in others]
+        self._add_slots(rivals)
+        self._add_occupancies([*slots.values(), *(self._facts.slots[rival] for rival in rivals)])
 
-    def _slot(self, key: RowKey) -> Slot | None:
-        known = self._facts.slots.get(key)
-        if known is None:
-            row = self._one(statements.SLOT, {"merchant_no": key[0], "slot_no": key[1]})
-            if row is None:
-                return None
-            known = self._facts.slots[key] = rows.slot_of(row)
-        return known
+    def _add_slots(self, keys: Iterable[RowKey]) -> None:
+        """Those that are there and not known yet, with the highest number of a spot of each."""
+        unknown = [_of_slot(key) for key in keys if key not in self._facts.slots]
+        for *row, highest in self._query_each(statements.SLOT, unknown):
+            slot = rows.slot_of(row)
+            self._facts.slots[slot.key] = slot
+            self._highest[slot.key] = highest
 
-    def _occupancy(self, slot: Slot, takers: int) -> Occupancy:
-        of_slot = {"merchant_no": slot.merchant_no, "slot_no": slot.slot_no}
-        row = self._one(statements.HIGHEST_SPOT, of_slot)
-        highest = 0 if row is None else int(row[0])
+    def _add_occupancies(self, slots: Sequence[Slot]) -> None:
+        """`slots` are of one merchant."""
+        now = {"now_us": self._facts.now_us}
+        counted = [{**_of_slot(slot.key), **now} for slot in slots if self._highest[slot.key] and self._counts(slot)]
+        found = self._query_each(statements.COUNT_SPOTS, counted)
+        counts: dict[int, tuple[int, int]] = {slot_no: (busy, lapsed) for slot_no, busy, lapsed in found}
+        for slot in slots:
+            self._facts.occupancies[slot.key] = self._occupancy(slot, counts.get(slot.slot_no))
+
+    def _counts(self, slot: Slot) -> bool:
+        """A slot with unused numbers for everybody need not be counted to be granted, unless it excludes others."""
         shares = bool(slot.staff_no or slot.room_no)
+        return self._counts_all or shares or self._highest[slot.key] + self._takers[slot.key] > slot.capacity
+
+    def _occupancy(self, slot: Slot, counts: tuple[int, int] | None) -> Occupancy:
+        highest, takers = self._highest[slot.key], self._takers[slot.key]
         place = (slot.merchant_no, slot.slot_no, slot.start_us, slot.end_us, slot.staff_no, slot.room_no)
-        counts = self._counts_all or shares or highest + takers > slot.capacity
-        if highest == 0 or not counts:
-            return Occupancy(*place, highest=highest, counted=counts, busy=highest)
+        if counts is None:
+            return Occupancy(*place, highest=highest, counted=self._counts(slot), busy=highest)
+        busy, lapsed_count = counts
+        of_slot = _of_slot(slot.key)
         of_slot_now = {**of_slot, "now_us": self._facts.now_us}
-        ((busy, lapsed_count),) = self._query(statements.COUNT_SPOTS, of_slot_now)
         # Each taker needs one row, and buries another while more claims could be revived than the slot now holds.
         # A slot that shares staff or a room is buried whole when a rival counts it as gone.
+        shares = slot.staff_no or slot.room_no
         rows_max = EVERY_ROW if shares else 2 * takers + max(0, busy + lapsed_count - slot.capacity)
         lapsed = self._query(statements.LAPSED_SPOTS, {**of_slot_now, "rows_max": rows_max}) if lapsed_count else ()
         free_count = highest - busy - lapsed_count
@@ -138,22 +161,23 @@ class Prefetch:
             free=tuple(rows.spot_of(row) for row in free),
         )
 
-    def _rivals(self, slot: Slot, merchant: Merchant) -> set[int]:
-        span = {
-            "merchant_no": slot.merchant_no,
-            "slot_no": slot.slot_no,
-            "start_us": slot.start_us,
-            "end_us": slot.end_us,
-            "longest_duration_us": merchant.longest_duration_us,
-        }
-        rivals: set[int] = set()
-        if slot.staff_no:
-            found = self._query(statements.SLOTS_OVERLAPPING_ON_STAFF, {**span, "staff_no": slot.staff_no})
-            rivals.update(row[0] for row in found)
-        if slot.room_no:
-            found = self._query(statements.SLOTS_OVERLAPPING_IN_ROOM, {**span, "room_no": slot.room_no})
-            rivals.update(row[0] for row in found)
-        return rivals
+    def _rivals(self, merchant_no: int, slots: Iterable[Slot]) -> set[int]:
+        longest_us = self._facts.merchants[self._facts.merchant_ids[merchant_no]].longest_duration_us
+        spans = [
+            {
+                **_of_slot(slot.key),
+                "start_us": slot.start_us,
+                "end_us": slot.end_us,
+                "longest_duration_us": longest_us,
+                "staff_no": slot.staff_no,
+                "room_no": slot.room_no,
+            }
+            for slot in slots
+            if slot.staff_no or slot.room_no
+        ]
+        by_staff = self._query_each(statements.SLOTS_OVERLAPPING_ON_STAFF, [one for one in spans if one["staff_no"]])
+        by_room = self._query_each(statements.SLOTS_OVERLAPPING_IN_ROOM, [one for one in spans if one["room_no"]])
+        return {row[0] for found in (by_staff, by_room) for row in found}
 
     # --- leases and bookings -------------------------------------------------------------------------------------
 
@@ -224,3 +248,7 @@ class Prefetch:
     def _one(self, sql: str, params: Params) -> Row | None:
         found = self._query(sql, params)
         return found[0] if found else None
+
+
+def _of_slot(key: RowKey) -> dict[str, int]:
+    return {"merchant_no": key[0], "slot_no": key[1]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +21,7 @@ from slotlease.domain.merchant import Merchant, Service
 from slotlease.domain.slot import Slot
 from slotlease.store import audit, catalogue, outbox, rows, statements
 from slotlease.store import slots as slot_rows
-from slotlease.store.prefetch import EVERY_ROW, Catalogues, Prefetch, Query
+from slotlease.store.prefetch import EVERY_ROW, Catalogues, Prefetch, Query, QueryEach
 from slotlease.store.protocol import (
     CatalogueCounts,
     Claims,
@@ -169,7 +169,7 @@ class SqliteStore:
             query = _query_on(connection)
             facts = Facts(0)
             wanted = Wanted(merchant_ids={row[1] for row in query(statements.MERCHANTS, {})})
-            Prefetch(query, facts, self._catalogues, counts_all=False).load(wanted)
+            Prefetch(query, _query_each_on(connection), facts, self._catalogues, counts_all=False).load(wanted)
             return [facts.merchants[merchant_id] for merchant_id in sorted(facts.merchants)]
 
     def merchant_names(self) -> dict[str, str]:
@@ -277,7 +277,8 @@ class SqliteSnapshot:
     def __init__(self, connection: apsw.Connection, facts: Facts, catalogues: Catalogues) -> None:
         self._connection = connection
         self.facts = facts
-        self._prefetch = Prefetch(_query_on(connection), facts, catalogues, counts_all=self.counts_all)
+        queries = _query_on(connection), _query_each_on(connection)
+        self._prefetch = Prefetch(*queries, facts, catalogues, counts_all=self.counts_all)
 
     def load(self, wanted: Wanted) -> None:
         with faults():
@@ -373,3 +374,10 @@ def _query_on(connection: apsw.Connection) -> Query:
         return connection.execute(sql, params).fetchall()
 
     return query
+
+
+def _query_each_on(connection: apsw.Connection) -> QueryEach:
+    def query_each(sql: str, params: Sequence[Params]) -> Iterable[Row]:
+        return connection.executemany(sql, params)
+
+    return query_each
