@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from slotlease.store import copying
 from slotlease.store.copying import TABLES, copy_ledger
 from slotlease.store.open import open_store
 from slotlease.store.protocol import StoreOutdated, StoreRefused, StoreUnavailable
+from slotlease.store.rows import Row
 from slotlease.store.sqlite_tables import SqliteTables
 from tests.store.sqlite_backend import SqliteBackend, raw
 from tests.support import DAY_US, HOUR_US, HandClock, Offered, Shop, booked, user
@@ -259,13 +261,31 @@ def test_a_ledger_is_not_copied_to_itself_nor_from_nowhere(stores: Stores, url_t
 def test_a_row_that_was_lost_on_the_way_is_found(
     stores: Stores, url_to: str, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    whole = SqliteTables.rows
+    read: list[str] = []
+
+    def lossy(self: SqliteTables, table: str, columns: Sequence[str], piece_rows: int) -> Iterator[Sequence[Row]]:
+        read.append(table)
+        for rows in whole(self, table, columns, piece_rows):
+            yield rows[:-1] if table == "event" and read.count(table) == 1 else rows
+
+    monkeypatch.setattr(SqliteTables, "rows", lossy)
+    with pytest.raises(StoreRefused, match=r"does not hold what was sent to it \(event\)"):
+        copy_ledger(stores.url_from, url_to, clock)
+
+
+def test_a_value_that_changed_on_the_way_is_found(
+    stores: Stores, url_to: str, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = SqliteTables.put
 
-    def lossy(self: SqliteTables, table: str, columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
-        whole(self, table, columns, rows[:-1] if table == "event" else rows)
+    def careless(self: SqliteTables, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        sent = [["" if value == "u1" else value for value in row] for row in rows] if table == "booking" else rows
+        whole(self, table, columns, sent)
 
-    monkeypatch.setattr(SqliteTables, "put", lossy)
-    with pytest.raises(StoreRefused, match=r"does not hold what was sent to it \(event\)"):
+    monkeypatch.setattr(SqliteTables, "put", careless)
+    stores.backend_from.sql("UPDATE booking SET additional_request = 'u1' WHERE idempotency_token = 'moved'")
+    with pytest.raises(StoreRefused, match=r"does not hold what was sent to it \(booking\)"):
         copy_ledger(stores.url_from, url_to, clock)
 
 
