@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -26,14 +25,14 @@ from slotlease.desk.tally import Tally
 from slotlease.domain.lease import LeaseTerms
 from slotlease.domain.opaque_id import SECRET_BYTES
 from slotlease.domain.policy import Rules
+from slotlease.serving import CannotListen, Serving, metrics_served
 from slotlease.store.clock import system_clock
 from slotlease.store.open import open_store
 from slotlease.store.protocol import Store
 from slotlease.telemetry import Report, reporter, set_up_logs, tell_strays
 from slotlease.telemetry.metrics import Metrics
-from slotlease.telemetry.metrics_page import metrics_page
 from slotlease.telemetry.traces import open_traces
-from slotlease.transport import CannotListen, GrpcioTransport, Limits
+from slotlease.transport import GrpcioTransport, Limits
 from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.admission import Admission
 from slotlease.wire.bridge import AskDesk
@@ -52,29 +51,16 @@ ON_THEIR_WAY_S = 0.2
 _log = structlog.get_logger("slotlease.serve")
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """What is served where, told once the first call can be answered."""
-
-    store: str
-    address: str
-    settings: Settings
-    metrics_address: str = ""
-    """Empty where no metrics are served."""
-
-    rest_address: str = ""
-    """Empty where version 3 is not served."""
-
-
-def run(settings: Settings, announce: Callable[[Serving], None]) -> None:
-    """Serves until SIGTERM or SIGINT; returns when all that was begun is done or its time is up.
+def run(settings: Settings, announce: Callable[[Serving], None], *, shares_ports: bool = False) -> None:
+    """Serves until SIGTERM or SIGINT; returns when all that was begun is done or its time is up. With `shares_ports`
+    other processes may serve the same ports: the system spreads connections over them.
 
     Raises StoreRefused, StoreUnavailable, CannotListen, CertificateRefused, TracesMissing."""
     set_up_logs(settings.log_format, settings.log_level)
     traces = open_traces() if settings.traces else None
     metrics = Metrics(traces)
     # Before the ledger is opened: what cannot be served is found out while nothing has begun.
-    with _metrics_page(settings, metrics) as metrics_address:
+    with metrics_served(settings, metrics) as metrics_address:
         report = reporter(new_incident, metrics.incidents.inc)
         tell_strays(report)
         certificate = open_certificate(settings, metrics, system_clock)
@@ -89,30 +75,11 @@ def run(settings: Settings, announce: Callable[[Serving], None]) -> None:
             batch_max=settings.batch_max,
             tally=Tally(metrics, store.live_leases),
         )
-        server = _Server(settings, store, desk, report, metrics, certificate)
+        server = _Server(settings, store, desk, report, metrics, certificate, shares_ports=shares_ports)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(server.run(announce, metrics_address))
     if traces is not None:
         traces.close()
-
-
-@contextlib.contextmanager
-def _metrics_page(settings: Settings, metrics: Metrics) -> Iterator[str]:
-    """HOST:PORT where the metrics are served while the block runs; empty where they are off. Raises CannotListen."""
-    if settings.metrics == "off":
-        yield ""
-        return
-    host, _, port = settings.metrics.rpartition(":")
-    with contextlib.ExitStack() as stack:
-        try:
-            found = stack.enter_context(metrics_page(metrics, host.strip("[]"), int(port)))
-        except OSError as error:
-            message = (
-                f"cannot serve metrics on {settings.metrics}: another program has the port, or the host is no address "
-                "of this machine; choose another HOST:PORT for --metrics, or off"
-            )
-            raise CannotListen(message) from error
-        yield f"{host}:{found}"
 
 
 def new_secret() -> bytes:
@@ -127,15 +94,6 @@ def new_incident() -> str:
 def lease_terms(settings: Settings) -> LeaseTerms:
     return LeaseTerms(
         min_us=_us(settings.lease_min), max_us=_us(settings.lease_max), default_us=_us(settings.lease_default)
-    )
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        connections_max=settings.connections_max,
-        idle_s=settings.connection_idle.total_seconds(),
-        age_s=settings.connection_age.total_seconds(),
-        age_grace_s=settings.grace.total_seconds(),
     )
 
 
@@ -162,6 +120,8 @@ class _Server:
         report: Report,
         metrics: Metrics,
         certificate: Certificate | None,
+        *,
+        shares_ports: bool,
     ) -> None:
         self._settings = settings
         self._certificate = certificate
@@ -172,6 +132,7 @@ class _Server:
         self._watch: HealthWatch | None = None
         self._sweeper = Sweeper(store, desk, settings.sweep_interval.total_seconds(), report)
         self._transports: list[GrpcioTransport | HttpTransport] = []
+        self._shares_ports = shares_ports
 
     async def run(self, announce: Callable[[Serving], None], metrics_address: str) -> None:
         settings = self._settings
@@ -201,7 +162,7 @@ class _Server:
                         leases=settings.leases,
                     ),
                 }
-                transport = GrpcioTransport(handlers, reflection=settings.reflection, limits=_limits(settings))
+                transport = GrpcioTransport(handlers, reflection=settings.reflection, limits=self._limits())
                 self._transports.append(transport)
                 port = transport.bind(settings.grpc, self._certificate)
                 await transport.start()
@@ -222,6 +183,16 @@ class _Server:
                 await asyncio.sleep(settings.drain.total_seconds())
         finally:
             await self._stop()
+
+    def _limits(self) -> Limits:
+        settings = self._settings
+        return Limits(
+            connections_max=settings.connections_max,
+            idle_s=settings.connection_idle.total_seconds(),
+            age_s=settings.connection_age.total_seconds(),
+            age_grace_s=settings.grace.total_seconds(),
+            shares_port=self._shares_ports,
+        )
 
     def _admission(self) -> Admission:
         settings = self._settings
@@ -251,7 +222,7 @@ class _Server:
         self._metrics.credential_days_left.set_function(doorkeeper.days_left)
         transport = HttpTransport(certificate=self._certificate)
         self._transports.append(transport)
-        port = transport.bind(settings.rest)
+        port = transport.bind(settings.rest, shares_port=self._shares_ports)
         application = rest_v3.application(
             ask,
             new_secret=new_secret,

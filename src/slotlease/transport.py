@@ -17,6 +17,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from slotlease.certificate import Certificate, Credentials
+from slotlease.serving import CannotListen
 
 Handler = Callable[[bytes, "grpc.aio.ServicerContext[bytes, bytes]"], Awaitable[bytes]]
 """Must be a coroutine function: grpcio runs anything else on a thread pool that we do not have."""
@@ -44,13 +45,15 @@ class Limits:
     age_grace_s: float = 30
     keepalive_s: float = 60
     keepalive_timeout_s: float = 20
+    shares_port: bool = False
 
     def options(self) -> tuple[tuple[str, int], ...]:
         """As grpcio's channel arguments."""
         return (
             ("grpc.max_receive_message_length", RECEIVE_BYTES_MAX),
-            # Two servers on one port would share its calls at random instead of the second being refused.
-            ("grpc.so_reuseport", 0),
+            # Two servers on one port would share its calls at random instead of the second being refused: that is
+            # for the workers of one server only.
+            ("grpc.so_reuseport", int(self.shares_port)),
             ("grpc.max_allowed_incoming_connections", self.connections_max),
             # A burst of reset streams costs memory for each (reliability 3.2).
             ("grpc.max_concurrent_streams", self.streams_max),
@@ -72,10 +75,6 @@ def _ms(seconds: float) -> int:
 
 
 DEFAULT_LIMITS = Limits()
-
-
-class CannotListen(Exception):
-    """The address cannot be had; the text says which and what to do next."""
 
 
 class GrpcioTransport:

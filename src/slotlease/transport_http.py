@@ -22,7 +22,7 @@ from hypercorn.typing import ASGIFramework
 from starlette.types import ASGIApp
 
 from slotlease.certificate import Certificate, CertificateRefused, Credentials
-from slotlease.transport import CannotListen
+from slotlease.serving import CannotListen
 
 BACKLOG = 512
 
@@ -69,14 +69,17 @@ class HttpTransport:
         self._config = _Config()
         self._config.tls = None if certificate is None else _tls(certificate)
 
-    def bind(self, address: str) -> int:
-        """Takes HOST:PORT, where port 0 is any free one, and returns the port. Raises CannotListen."""
+    def bind(self, address: str, *, shares_port: bool = False) -> int:
+        """Takes HOST:PORT, where port 0 is any free one, and returns the port; with `shares_port` beside others who
+        share it. Raises CannotListen."""
         host, _, port = address.rpartition(":")
         host = host.strip("[]")
         try:
             family = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][0]
             listening = socket.socket(family, socket.SOCK_STREAM)
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shares_port:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             listening.bind((host, int(port)))
         except OSError as error:
             message = (

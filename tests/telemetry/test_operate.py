@@ -15,6 +15,7 @@ import yaml
 from slotlease.domain.failure import Cause
 from slotlease.telemetry.logs import KEYS, KEYS_LEFT_OUT
 from slotlease.telemetry.metrics import CALL_BUCKETS_S, Metrics
+from slotlease.telemetry.workers import SupervisorMetrics
 from tests.wire.whole_requests import CALLS
 
 OPERATE = Path(__file__).parents[2] / "docs" / "operate"
@@ -46,7 +47,7 @@ def alert(name: str) -> dict[str, Any]:
 @cache
 def listed() -> dict[str, frozenset[str]]:
     """Every metric by the name that it is documented by, with its labels."""
-    metrics = vars(Metrics()).values()
+    metrics = [*vars(Metrics()).values(), *vars(SupervisorMetrics()).values()]
     ours = [metric for metric in metrics if hasattr(metric, "_labelnames")]
     return {
         metric._name + ("_total" if metric._type == "counter" else ""): frozenset(metric._labelnames)  # noqa: SLF001 - the library tells it no other way

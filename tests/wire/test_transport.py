@@ -10,7 +10,8 @@ import pytest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from slotlease.transport import CannotListen, GrpcioTransport
+from slotlease.serving import CannotListen
+from slotlease.transport import GrpcioTransport
 from slotlease.wire import grpc_v0, grpc_v2
 from tests.support import Offered, Shop
 from tests.wire import asking

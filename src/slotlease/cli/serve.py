@@ -10,7 +10,7 @@ from slotlease.cli.ledger import CommandFailed, FileOption, StoreOption, setting
 
 if TYPE_CHECKING:
     from slotlease.config import Settings
-    from slotlease.serve import Serving
+    from slotlease.serving import Serving
 
 _DURATION = "DURATION"
 GOOGLE_CLIENT = "mapsbooking.businesslink-3.net"
@@ -60,6 +60,9 @@ def serve(
     lease_max: Annotated[str | None, _option(_DURATION, "The longest lease granted.", "15m")] = None,
     lease_default: Annotated[str | None, _option(_DURATION, "A lease where no expiry is asked for.", "10m")] = None,
     reflection: Annotated[str | None, _option("on|off", "Tell callers what the API looks like.", "off")] = None,
+    workers: Annotated[
+        str | None, _option("N", "Processes that serve the same ports, on PostgreSQL; limits are for each.", "1")
+    ] = None,
     queue_max: Annotated[
         str | None, _option("N", "Requests that may wait; more are UNAVAILABLE at once.", "4096")
     ] = None,
@@ -123,6 +126,7 @@ def serve(
         lease_max=lease_max,
         lease_default=lease_default,
         reflection=reflection,
+        workers=workers,
         queue_max=queue_max,
         calls_max=calls_max,
         connections_max=connections_max,
@@ -137,14 +141,31 @@ def serve(
         log_format=log_format,
         log_level=log_level,
     )
+    if settings.workers > 1:
+        _supervise(settings)
+    else:
+        _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
     from slotlease.certificate import CertificateRefused  # noqa: PLC0415 - slow to import: see cli/__init__.py
     from slotlease.serve import run  # noqa: PLC0415 - the same
+    from slotlease.serving import CannotListen  # noqa: PLC0415 - the same
     from slotlease.telemetry.traces import TracesMissing  # noqa: PLC0415 - the same
-    from slotlease.transport import CannotListen  # noqa: PLC0415 - the same
 
     try:
         run(settings, _announce)
     except (CannotListen, CertificateRefused, TracesMissing) as error:
+        raise CommandFailed(str(error)) from error
+
+
+def _supervise(settings: Settings) -> None:
+    from slotlease.serving import CannotListen  # noqa: PLC0415 - slow to import: see cli/__init__.py
+    from slotlease.supervise import WorkersRefused, run  # noqa: PLC0415 - the same
+
+    try:
+        run(settings, _announce)
+    except (CannotListen, WorkersRefused) as error:
         raise CommandFailed(str(error)) from error
 
 
@@ -155,7 +176,10 @@ def _announce(serving: Serving) -> None:
     terms = (settings.lease_min, settings.lease_max, settings.lease_default)
     shortest, longest, default = map(text_of, terms)
     leases = f"on ({shortest} to {longest}, {default} unless asked)" if settings.leases else "off"
-    typer.echo(f"Serving {serving.store} on {serving.address}, leases {leases}{_guard(settings)}. Ctrl-C stops it.")
+    workers = f", {settings.workers} workers" if settings.workers > 1 else ""
+    typer.echo(
+        f"Serving {serving.store} on {serving.address}, leases {leases}{_guard(settings)}{workers}. Ctrl-C stops it."
+    )
     if serving.rest_address:
         scheme = "http" if settings.tls_certificate is None else "https"
         typer.echo(f"Version 3 on {scheme}://{serving.rest_address}{settings.rest_prefix}/v3/")

@@ -32,7 +32,9 @@ KEYS: Final = frozenset(
     # of the certificate: certificate.py; its reason names files, and what is wrong with them
     "reason days_left "
     # of the server and its housekeeping: serve.py
-    "grace_s before now serving expired deleted days_left".split()
+    "grace_s before now serving expired deleted days_left "
+    # of the supervisor's workers: supervise.py
+    "worker exit_code pause_s".split()
 )
 """What a line may say; `docs/operate/README.md` says what each means. Another key is left out, and its name is told in
 `keys_left_out`: whoever adds one says here that nothing of a customer's is in it."""

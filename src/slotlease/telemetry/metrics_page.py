@@ -7,18 +7,25 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol
 
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-
-from slotlease.telemetry.metrics import Metrics
 
 PATH = "/metrics"
 _REQUEST_MAX_S = 5.0
 """How long somebody may take to send a request: no client holds a thread for longer."""
 
 
+class Measured(Protocol):
+    """Whatever has numbers to tell."""
+
+    @property
+    def registry(self) -> CollectorRegistry: ...
+
+
 @contextmanager
-def metrics_page(metrics: Metrics, host: str, port: int) -> Iterator[int]:
+def metrics_page(metrics: Measured, host: str, port: int) -> Iterator[int]:
     """Serves the page at `http://host:port/metrics` (port 0: any free one) and gives the port. Raises OSError."""
 
     class Page(BaseHTTPRequestHandler):
