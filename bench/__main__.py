@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 from bench import caller, told
 from bench.inventory import Inventory
 from bench.machine import fdatasync_per_s
-from bench.measure import Bench, Measured, Row
+from bench.measure import CPP, Bench, Measured, Row
 from bench.requests import METHODS, Encoder, Kind, Planned
 from bench.rows import PROGRAMMES, for_variant
-from bench.servers import sinking
+from bench.servers import compiled
 from bench.tape import write_tape
 from bench.workloads import WORKLOADS
 
@@ -36,6 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     programme = PROGRAMMES[options.programme]
     rows = [for_variant(row, options.store, options.transport, options.processes) for row in programme.rows]
     rows = [row for row in rows if not options.only or row.workload in options.only]
+    if caller.ECHO not in programs and any(row.transport == CPP for row in rows):
+        sys.stdout.write(
+            "Without the echo in C++: for it, install g++, pkg-config and libgrpc++-dev (Debian, Ubuntu).\n"
+        )
+        rows = [row for row in rows if row.transport != CPP]
     with TemporaryDirectory(dir=options.folder, prefix="scratch-") as scratch:
         runs, tries = options.runs or programme.runs, options.tries or programme.tries
         bench = Bench(programs, options.folder / "ledgers", Path(scratch), runs, max(runs, tries))
@@ -85,7 +90,7 @@ def _machine(programs: dict[str, Path], scratch: Path) -> told.Machine:
     tape = scratch / "tape"
     request = Encoder("v2", Inventory()).request(Planned(Kind.LEASE, 0, "0" * 32))
     write_tape(tape, METHODS["v2"], [request] * 100, grpc=True)
-    with sinking(programs["sink"]) as sink:
+    with compiled(programs["sink"]) as sink:
         load = caller.Load(sink.address, tape, 8, 128, warm_s=0.2, for_s=0.8, cycles=True)
         loaded = caller.call(programs["load"], load, scratch / "calls")
     calls = sum(0 <= call.end_ns < loaded.measured_s * 1e9 for call in loaded.calls)

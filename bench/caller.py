@@ -15,6 +15,8 @@ from bench.tape import Call, read_log
 SOURCES = Path(__file__).parent / "client"
 _PARTS = {"load": ("load.c", "h1.c", "h2.c", "answer.c"), "sink": ("sink.c",)}
 _FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra")
+ECHO = "echo"
+"""An echo in C++, which takes half a minute to compile and is measured only where that works."""
 HEADER = Path("nghttp2/nghttp2.h")
 
 MISSING = """\
@@ -59,7 +61,7 @@ class Loaded:
 
 
 def build(folder: Path) -> dict[str, Path]:
-    """The programs `load` and `sink`. Raises CannotBuild."""
+    """The programs `load` and `sink`, and ECHO where gRPC for C++ is installed. Raises CannotBuild."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         raise CannotBuild(MISSING.format(what="there is no C compiler (cc)"))
@@ -68,14 +70,34 @@ def build(folder: Path) -> dict[str, Path]:
     newest = max(path.stat().st_mtime for path in SOURCES.iterdir())
     for name, parts in _PARTS.items():
         program = programs[name]
-        if program.exists() and program.stat().st_mtime > newest:
+        if _is_fresh(program, newest):
             continue
         command = [compiler, *_FLAGS, "-o", str(program), *(str(SOURCES / part) for part in parts), "-lnghttp2", "-lm"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own sources
         if done.returncode:
             what = f"{HEADER} is missing" if str(HEADER) in done.stderr else done.stderr.strip()
             raise CannotBuild(MISSING.format(what=what))
-    return programs
+    return programs | _build_echo(folder / ECHO, newest)
+
+
+def _build_echo(program: Path, newest: float) -> dict[str, Path]:
+    found = [shutil.which(name) for name in ("c++", "pkg-config")]
+    if None in found:
+        return {}
+    flags = subprocess.run(  # noqa: S603 - a program of the system
+        [str(found[1]), "--cflags", "--libs", "grpc++"], capture_output=True, text=True, check=False
+    )
+    if flags.returncode:
+        return {}
+    if not _is_fresh(program, newest):
+        command = [str(found[0]), "-std=c++17", "-O2", "-o", str(program), str(SOURCES / "echo.cc")]
+        if subprocess.run([*command, *flags.stdout.split()], capture_output=True, check=False).returncode:  # noqa: S603 - our own source
+            return {}
+    return {ECHO: program}
+
+
+def _is_fresh(program: Path, newest: float) -> bool:
+    return program.exists() and program.stat().st_mtime > newest
 
 
 def call(program: Path, load: Load, log: Path, *, measuring: Callable[[], None] | None = None) -> Loaded:

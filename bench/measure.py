@@ -16,10 +16,11 @@ from tempfile import TemporaryDirectory
 import grpc
 
 from bench import caller
+from bench.caller import ECHO
 from bench.inventory import sqlite_ledger
 from bench.machine import foreign_cores, memory_mb, peak_memory_mb, spent_s
 from bench.requests import METHODS, Encoder, Planned
-from bench.servers import Server, audit_of_ledger, echoing, serving
+from bench.servers import Server, audit_of_ledger, compiled, echoing, serving
 from bench.tape import LOST, Call, Request, write_tape
 from bench.workloads import WORKLOADS, Workload, quantile
 from slotlease.wire.proto.v2.booking_pb2 import BookingFailure
@@ -33,13 +34,20 @@ CONNECTIONS = {1: 1, 16: 4, 64: 4, 128: 8}
 CALLS_PER_S_MAX = {"grpcio": 12_000, "native": 45_000, "http": 6_000}
 """What a tape must be long enough for."""
 
+CPP = "c++"
+"""The transport of an echo that is not Python."""
+
+BATCH_MAX = 256
+"""The server's own default."""
+
 CYCLE = 5_000
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`transport`: grpcio, native, or http for version 3. `rate_per_s` 0: closed loop of `concurrent` callers."""
+    """`transport`: grpcio, native, http for version 3, or CPP. `rate_per_s` 0: closed loop of `concurrent` callers.
+    `batch_max`: how many requests may share a commit."""
 
     workload: str
     concurrent: int = 128
@@ -47,6 +55,7 @@ class Row:
     store: str = "sqlite"
     api: str = "v2"
     processes: int = 1
+    batch_max: int = BATCH_MAX
     rate_per_s: float = 0
     for_s: float = 2.0
 
@@ -55,7 +64,8 @@ class Row:
         store = "" if self.workload == "echo" else f" {self.store}"
         processes = f" x{self.processes}" if self.processes > 1 else ""
         api = "" if self.api == "v2" else f" {self.api}"
-        return f"{self.workload} {self.transport}{store}{api}{processes} {load}"
+        alone = f" batch-max {self.batch_max}" if self.batch_max != BATCH_MAX else ""
+        return f"{self.workload} {self.transport}{store}{api}{processes}{alone} {load}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +190,13 @@ class _Running:
     def _server(self) -> Iterator[Server]:
         chosen: AbstractContextManager[Server]
         if self.workload.name == "echo":
-            chosen = echoing(self.row.transport)
+            cpp = self.row.transport == CPP
+            chosen = compiled(self.bench.programs[ECHO]) if cpp else echoing(self.row.transport)
         else:
             if not self.url:
                 self.url = sqlite_ledger(self.workload.inventory, self.bench.kept, self.folder)
-            chosen = serving(self.url, self.folder, self.row.transport, self.workload.options)
+            options = (*self.workload.options, "--batch-max", str(self.row.batch_max))
+            chosen = serving(self.url, self.folder, self.row.transport, options)
         with chosen as server:
             yield server
 

@@ -33,6 +33,7 @@ QUICK = Programme(
 )
 
 _USUAL = (
+    Row("echo", transport="c++"),
     Row("echo", 1),
     Row("echo", 16),
     Row("echo"),
@@ -41,6 +42,7 @@ _USUAL = (
     Row("lease-uniform"),
     Row("lease-zipf"),
     Row("lease-hot"),
+    Row("lease-hot", batch_max=1),
     Row("lease-full"),
     Row("lease-scarce"),
     Row("lease-replay"),

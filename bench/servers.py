@@ -79,8 +79,8 @@ def echoing(transport: str) -> Iterator[Server]:
 
 
 @contextmanager
-def sinking(program: Path) -> Iterator[Server]:
-    """A server that costs next to nothing (client/sink.c)."""
+def compiled(program: Path) -> Iterator[Server]:
+    """A server of client/: the sink, or the echo in C++."""
     yield from _piped([str(program)])
 
 

@@ -9,7 +9,7 @@ from html import escape
 from math import log10
 from pathlib import Path
 
-from bench.measure import CLIENT_CORES_MAX, Measured
+from bench.measure import BATCH_MAX, CLIENT_CORES_MAX, Measured
 
 HEADINGS = (
     "workload", "variant", "load", "calls/s", "spread", "of echo", "p50 ms", "p99 ms", "p99.9 ms", "server us",
@@ -58,20 +58,26 @@ def _cells(one: Measured, ratio: float | None) -> tuple[str, ...]:
     row, middle = one.row, one.middle
     store = "" if row.workload == "echo" else f"{row.store}, "
     processes = f", {row.processes} processes" if row.processes > 1 else ""
+    alone = f", batches of {row.batch_max}" if row.batch_max != BATCH_MAX else ""
     return (
         row.workload,
-        f"{store}{row.transport}, {row.api}{processes}",
+        f"{store}{row.transport}, {row.api}{processes}{alone}",
         f"open {row.rate_per_s:,.0f}/s" if row.rate_per_s else f"{row.concurrent}",
         f"{middle.calls_per_s:,.0f}",
         f"{one.runs[0].calls_per_s:,.0f}..{one.runs[-1].calls_per_s:,.0f}",
         "" if ratio is None else f"{ratio:.2f}",
         *(f"{one.middle_of(name):.2f}" for name in ("p50_ms", "p99_ms", "p999_ms")),
-        *(f"{one.middle_of(name):.1f}" for name in ("server_us", "client_us", "database_us")),
+        *(_unless_0(one.middle_of(name)) for name in ("server_us", "client_us", "database_us")),
         f"{max(run.foreign_cores for run in one.runs):.2f}",
-        f"{one.middle_of('peak_mb'):.0f}",
+        _unless_0(one.middle_of("peak_mb"), digits=0),
         ", ".join(f"{name} {number:,}" for name, number in middle.answers.items()),
         "; ".join(remarks(one)),
     )
+
+
+def _unless_0(figure: float, digits: int = 1) -> str:
+    """Empty for what was not there to be measured: a server that was killed, a database that there is not."""
+    return f"{figure:.{digits}f}" if figure else ""
 
 
 def remarks(one: Measured) -> list[str]:

@@ -262,7 +262,9 @@ static void receive(struct connection *connection) {
 
 static void arm_timer(void) {
     struct itimerspec when = {.it_value = {due_ns / NS_PER_S, due_ns % NS_PER_S}};
-    if (options.rate > 0 && !stopped) timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+    /* With nobody idle, what is due waits for an answer and not for the clock. */
+    if (options.rate == 0 || stopped || idle_count == 0) when = (struct itimerspec){0};
+    if (options.rate > 0) timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
 static void flush_all(void) {
