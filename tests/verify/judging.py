@@ -11,7 +11,7 @@ from slotlease.inventory.example import write_example
 from slotlease.inventory.feed import read_feed
 from slotlease.inventory.importing import import_feed
 from slotlease.store.open import open_store
-from tests.cli.running import TOMORROW, serving
+from tests.cli.running import TOMORROW, WAIT_S, serving
 
 DAYS = 5
 """So many that every case finds slots of its own."""
@@ -29,11 +29,12 @@ class Judged:
         return ("verify", self.address, *(word for path in self.feeds for word in ("--availability", str(path))))
 
 
-def example_ledger(folder: Path) -> tuple[str, tuple[Path, ...]]:
+def example_ledger(folder: Path, merchants: int = 3) -> tuple[str, tuple[Path, ...]]:
     """Its address, and the availability feeds on it."""
     url = f"sqlite:///{folder / 'ledger.db'}"
     generated_s = int(TOMORROW.timestamp()) - 86_400
-    written = write_example(folder / "feeds", TOMORROW.date(), DAYS, generation_s=generated_s)
+    first_day = TOMORROW.date()
+    written = write_example(folder / "feeds", first_day, DAYS, generation_s=generated_s, merchants=merchants)
     store = open_store(url, create=True)
     try:
         with read_feed(written.paths) as feed:
@@ -44,8 +45,8 @@ def example_ledger(folder: Path) -> tuple[str, tuple[Path, ...]]:
 
 
 @contextmanager
-def judged(folder: Path, *options: str) -> Iterator[Judged]:
+def judged(folder: Path, *options: str, merchants: int = 3, lasts_s: float = WAIT_S) -> Iterator[Judged]:
     """Leases may be as short as a second, so that nobody waits long for one to end."""
-    url, feeds = example_ledger(folder)
-    with serving(url, folder, "--lease-min", "1s", *options) as server:
+    url, feeds = example_ledger(folder, merchants)
+    with serving(url, folder, "--lease-min", "1s", *options, lasts_s=lasts_s) as server:
         yield Judged(server.address, feeds, url)

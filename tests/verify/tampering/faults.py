@@ -1,0 +1,9 @@
+"""All faults there are."""
+
+from __future__ import annotations
+
+# Each makes its faults as it is imported.
+from tests.verify.tampering import echoes, tokens, words
+from tests.verify.tampering.fault import FAULTS
+
+__all__ = ["FAULTS", "echoes", "tokens", "words"]
