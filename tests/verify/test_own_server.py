@@ -26,8 +26,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
 @pytest.mark.slow
 def test_our_own_server_passes_everything_and_gets_back_all_that_was_booked(tmp_path: Path) -> None:
     with judged(tmp_path) as server:
-        outcome = run_process(*server.words, "--api", "v2", "--json", "report.json", cwd=tmp_path)
-    report = json.loads((tmp_path / "report.json").read_text("utf-8"))
+        outcome = run_process(*server.words, "--api", "v2", "--qps", "50", "--output_dir", "out", cwd=tmp_path)
+    report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
     others = {one["id"]: (one["outcome"], one["why"], one["findings"]) for one in report["cases"]}
     assert {name: told for name, told in others.items() if told[0] not in {"pass", "skipped"}} == {}
     assert outcome.code == 0, outcome.out

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import secrets
 import time
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from slotlease.cli.ledger import CommandFailed
-
-if TYPE_CHECKING:
-    from slotlease.verify.caller import Caller
-    from slotlease.verify.shop import Dialing, Tls, Version
-    from slotlease.verify.trial import Surroundings
-
-_TLS = "TLS"
-_WHAT = "What to try"
-_OUT = "Reports"
+from slotlease.cli.verify_flags import chosen_names, credentials_from, pair_of, tls_from, where_to_call
 
 
 class Api(StrEnum):
@@ -33,57 +22,105 @@ class Api(StrEnum):
     V3 = "v3"
 
 
-def _file(flag: str, meaning: str, panel: str = _TLS) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(
-        flag, metavar="PATH", help=meaning, rich_help_panel=panel, show_default=False
-    )
-    return option
+def _file(flag: str, meaning: str) -> Any:
+    return typer.Option(flag, metavar="PATH", help=meaning, show_default=False)
+
+
+def _text(*flags: str, metavar: str, meaning: str) -> Any:
+    return typer.Option(*flags, metavar=metavar, help=meaning, show_default=False)
+
+
+def _chosen(flag: str, meaning: str) -> Any:
+    return typer.Option(flag, metavar="GROUP|ID,...", help=meaning, show_default=False)
+
+
+def _googles(flag: str, meaning: str) -> Any:
+    return typer.Option(flag, f"-{flag.lstrip('-')}", help=meaning)
 
 
 def verify(
-    address: Annotated[str, typer.Argument(metavar="HOST:PORT", help="The server to judge.")],
+    address: Annotated[
+        str | None, typer.Argument(metavar="HOST:PORT", help="The server to judge.", show_default=False)
+    ] = None,
     *,
     api: Annotated[Api, typer.Option(help="The version to speak.")],
     availability: Annotated[
         list[Path],
         typer.Option(
-            "--availability", "--availability_feed", metavar="FEED.json", help="Where to take slots from; repeatable."
+            "--availability",
+            "--availability_feed",
+            "-availability_feed",
+            metavar="FEED.json",
+            help="Where to take slots from: availability feeds as Google gets them; repeatable.",
         ),
     ],
-    tls: Annotated[
-        bool | None,
-        typer.Option("--tls/--plaintext", help="TLS beyond this machine, unless told otherwise.", show_default=False),
-    ] = None,
-    tls_roots: Annotated[Path | None, _file("--tls-roots", "Trust these authorities (PEM), not the system's.")] = None,
-    tls_certificate: Annotated[Path | None, _file("--tls-certificate", "Show this client certificate (PEM).")] = None,
-    tls_key: Annotated[Path | None, _file("--tls-key", "Its private key (PEM).")] = None,
-    tls_name: Annotated[
-        str, typer.Option(metavar="NAME", help="The server's name, where not HOST.", show_default=False)
-    ] = "",
-    only: Annotated[
-        list[str] | None, typer.Option(metavar="GROUP|ID", help="Try these; repeatable.", show_default="all")
-    ] = None,
-    skip: Annotated[
-        list[str] | None, typer.Option(metavar="GROUP|ID", help="Leave these out; repeatable.", show_default="none")
-    ] = None,
-    require: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="GROUP|ID", help="These must pass: no warning, not skipped; repeatable.", show_default="none"
-        ),
-    ] = None,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave out what waits for leases to end.")] = False,
-    seed: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Tokens and users come from this.", show_default="a new one")
-    ] = None,
-    requests: Annotated[int, typer.Option(min=1, help="Make so many requests at most.")] = 3000,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for an answer.")] = 10.0,
-    json_report: Annotated[Path | None, _file("--json", "Write the report as JSON.", _OUT)] = None,
     i_own_this_server: Annotated[
         bool,
         typer.Option(
             "--i-own-this-server", help="Needed for a host that is not this machine: it books and cancels there."
         ),
+    ] = False,
+    tls: Annotated[
+        bool | None,
+        typer.Option(
+            "--tls/--plaintext",
+            help="Beyond this machine it is TLS unless told otherwise.",
+            show_default=False,
+        ),
+    ] = None,
+    tls_roots: Annotated[Path | None, _file("--tls-roots", "Trust these authorities (PEM), not the system's.")] = None,
+    tls_certificate: Annotated[Path | None, _file("--tls-certificate", "Show this client certificate (PEM).")] = None,
+    tls_key: Annotated[Path | None, _file("--tls-key", "Its private key (PEM).")] = None,
+    tls_name: Annotated[str, _text("--tls-name", metavar="NAME", meaning="The server's name, where not HOST.")] = "",
+    tls_wrong_name_certificate: Annotated[
+        Path | None, _file("--tls-wrong-name-certificate", "One that must be refused, though its issuer is trusted.")
+    ] = None,
+    tls_wrong_name_key: Annotated[Path | None, _file("--tls-wrong-name-key", "Its private key (PEM).")] = None,
+    user: Annotated[str, _text("--user", metavar="NAME", meaning="Version 3's user.")] = "",
+    password: Annotated[
+        str,
+        typer.Option(
+            envvar="VERIFY_PASSWORD",
+            metavar="TEXT",
+            help="Version 3's password; better in the environment, where nobody sees it.",
+            show_default=False,
+        ),
+    ] = "",
+    credentials_file: Annotated[
+        Path | None, _file("--credentials_file", "A line user:password, instead of the two.")
+    ] = None,
+    only: Annotated[list[str] | None, _chosen("--only", "Try these; all unless said.")] = None,
+    skip: Annotated[list[str] | None, _chosen("--skip", "Leave these out.")] = None,
+    require: Annotated[
+        list[str] | None, _chosen("--require", "These must pass: no warning, and not left out for whatever reason.")
+    ] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave out what waits for leases to end.")] = False,
+    qps: Annotated[float, typer.Option(min=0.1, max=1000, help="Calls a second in the group latency.")] = 5.0,
+    calls: Annotated[int, typer.Option(min=1, max=1000, help="Calls of each method there.")] = 10,
+    racers: Annotated[int, typer.Option(min=2, max=100, help="Clients at once in the group race.")] = 8,
+    requests: Annotated[int, typer.Option(min=1, help="Make so many requests at most.")] = 3000,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for an answer.")] = 10.0,
+    seed: Annotated[str | None, _text("--seed", metavar="TEXT", meaning="What tokens and users are made from.")] = None,
+    json_report: Annotated[Path | None, _file("--json", "Write the report as JSON.")] = None,
+    junit: Annotated[Path | None, _file("--junit", "Write it as JUnit's XML.")] = None,
+    html: Annotated[Path | None, _file("--html", "Write it as one page that needs nothing else.")] = None,
+    output_dir: Annotated[
+        Path | None, _file("--output_dir", "Write all three there: report.json, report.xml, report.html.")
+    ] = None,
+    server_addr: Annotated[
+        str | None, _text("--server_addr", "-server_addr", metavar="HOST:PORT", meaning="HOST:PORT.")
+    ] = None,
+    all_tests: Annotated[bool, _googles("--all_tests", "Everything, as without it.")] = False,
+    health_check_test: Annotated[bool, _googles("--health_check_test", "--only connection.health")] = False,
+    check_availability_test: Annotated[bool, _googles("--check_availability_test", "--only availability")] = False,
+    booking_test: Annotated[
+        bool, _googles("--booking_test", "--only booking (with it, what becomes of bookings)")
+    ] = False,
+    list_bookings_test: Annotated[bool, _googles("--list_bookings_test", "--only booking.list")] = False,
+    rescheduling_test: Annotated[bool, _googles("--rescheduling_test", "--only booking.move")] = False,
+    cancel_all_bookings: Annotated[
+        bool,
+        _googles("--cancel_all_bookings", "Try nothing: cancel what an interrupted run with this --seed has left."),
     ] = False,
 ) -> None:
     """Prove a booking server right, before Google does.
@@ -93,140 +130,48 @@ def verify(
     only if every required case passes. docs/verify.md lists the cases.
     """
     from slotlease.cli import verify_told as told  # noqa: PLC0415 - slow to import: see cli/__init__.py
+    from slotlease.cli.verify_start import start  # noqa: PLC0415 - the same
     from slotlease.verify.cases import every_case  # noqa: PLC0415 - the same
-    from slotlease.verify.report import Head, as_data  # noqa: PLC0415 - the same
-    from slotlease.verify.run import Choice, run  # noqa: PLC0415 - the same
-    from slotlease.verify.shop import Version  # noqa: PLC0415 - the same
+    from slotlease.verify.report import Head  # noqa: PLC0415 - the same
+    from slotlease.verify.run import Choice, NothingListed, cancel_all, run  # noqa: PLC0415 - the same
+    from slotlease.verify.shop import Dialing, Version  # noqa: PLC0415 - the same
+    from slotlease.verify.trial import Options  # noqa: PLC0415 - the same
 
-    _must_be_ours(address, owned=i_own_this_server)
-    dialing = _dialing(address, timeout, _tls(address, tls, tls_roots, tls_certificate, tls_key, tls_name))
+    place = where_to_call(address or server_addr, owned=i_own_this_server)
+    named = tls_from(place, tls, (tls_roots, tls_certificate, tls_key), tls_name)
+    user, password = credentials_from(user, password, credentials_file)
+    dialing = Dialing(place, timeout, named, user=user, password=password)
     cases = every_case()
-    chosen, skipped, needed = (_names(words, [case.id for case in cases]) for words in (only, skip, require))
+    googles = {
+        "connection.health": health_check_test,
+        "availability": check_availability_test,
+        "booking": booking_test,
+        "booking.list": list_bookings_test,
+        "booking.move": rescheduling_test,
+    }
+    only = [*(only or ()), *(name for name, given in googles.items() if given and not all_tests)]
+    chosen, skipped, needed = (chosen_names(words, cases) for words in (only, skip, require))
     choice = Choice(chosen, skipped, needed, wait=not no_wait)
     seed = seed or secrets.token_hex(4)
-    began_us, began_s = _now_us(), time.perf_counter()
-    caller, around = _surroundings(Version(api.value), dialing, availability, seed, requests)
+    wrong_name = pair_of(tls_wrong_name_certificate, tls_wrong_name_key, "--tls-wrong-name-certificate and its key")
+    options = Options(qps=qps, calls=calls, racers=racers, wrong_name=wrong_name)
+    reports = {"json": json_report, "xml": junit, "html": html}
+    if output_dir:
+        reports = {kind: path or output_dir / f"report.{kind}" for kind, path in reports.items()}
+    began_us, began_s = time.time_ns() // 1000, time.perf_counter()
+    caller, around = start(Version(api.value), dialing, availability, seed, requests, options)
     try:
+        if cancel_all_bookings:
+            told.tell_remains(cancel_all(cases, around, caller))
+            return
         with told.progress(len(cases)) as watch:
             done = run(cases, around, caller, choice, watch)
+    except NothingListed as error:
+        raise CommandFailed(str(error)) from error
     finally:
         caller.close()
-    head = Head(address, caller.version, seed, began_us, time.perf_counter() - began_s)
+    head = Head(place, caller.version, seed, began_us, time.perf_counter() - began_s)
     told.tell(head, done)
-    if json_report:
-        _write(json_report, json.dumps(as_data(head, done), indent=2) + "\n")
+    told.write_reports(reports, head, done)
     if not done.passed:
         raise typer.Exit(1)
-
-
-def _surroundings(
-    version: Version, dialing: Dialing, feeds: Sequence[Path], seed: str, requests: int
-) -> tuple[Caller, Surroundings]:
-    """Raises CommandFailed."""
-    from slotlease.verify.answer import Answer  # noqa: PLC0415 - slow to import: see cli/__init__.py
-    from slotlease.verify.asking import Asking, Left  # noqa: PLC0415 - the same
-    from slotlease.verify.feed import FeedUnreadable, read_offers  # noqa: PLC0415 - the same
-    from slotlease.verify.slots import Slots  # noqa: PLC0415 - the same
-    from slotlease.verify.trial import Options, Surroundings, count_of  # noqa: PLC0415 - the same
-    from slotlease.verify.versions import CALLERS  # noqa: PLC0415 - the same
-
-    dial = CALLERS.get(version)
-    if dial is None:
-        raise CommandFailed(f"--api {version.value} is not spoken yet; choose one of {', '.join(CALLERS)}")
-    try:
-        offers, full = read_offers(feeds, _now_us())
-    except FeedUnreadable as error:
-        raise CommandFailed(str(error)) from error
-    caller = dial(dialing)
-    left, absent, calls = Left(requests), set[str](), list[Answer[object]]()
-    asking = Asking(caller, calls.append, left)
-    slots = Slots(offers, _now_us(), lambda slot: count_of(asking, slot, absent))
-    around = Surroundings(
-        dial=dial,
-        dialing=dialing,
-        slots=slots,
-        offers=offers,
-        full=full,
-        left=left,
-        seed=seed,
-        now_us=_now_us,
-        pause=time.sleep,
-        options=Options(),
-        calls=calls,
-        absent=absent,
-    )
-    return caller, around
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000
-
-
-def _must_be_ours(address: str, *, owned: bool) -> None:
-    """Raises CommandFailed."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdecimal() or not host:
-        raise CommandFailed(f"{address!r} is no HOST:PORT; write one, like 127.0.0.1:50051")
-    if not owned and not _is_loopback(address):
-        raise CommandFailed(
-            f"{host} is not this machine, and a run books and cancels there, under made-up names; if the server is "
-            "yours and may be tried so, say --i-own-this-server"
-        )
-
-
-def _is_loopback(address: str) -> bool:
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _names(words: Sequence[str] | None, ids: Sequence[str]) -> frozenset[str]:
-    """Raises CommandFailed for a word that chooses nothing."""
-    chosen = frozenset(name for word in words or () for name in word.split(","))
-    for name in sorted(chosen):
-        if not any(one == name or one.startswith(f"{name}.") for one in ids):
-            raise CommandFailed(f"no group or case is called {name!r}; docs/verify.md lists them")
-    return chosen
-
-
-def _dialing(address: str, timeout_s: float, tls: Tls | None) -> Dialing:
-    from slotlease.verify.shop import Dialing  # noqa: PLC0415 - slow to import: see cli/__init__.py
-
-    return Dialing(address, timeout_s, tls)
-
-
-def _tls(
-    address: str, wanted: bool | None, roots: Path | None, certificate: Path | None, key: Path | None, name: str
-) -> Tls | None:
-    """Raises CommandFailed."""
-    from slotlease.verify.shop import Tls  # noqa: PLC0415 - slow to import: see cli/__init__.py
-
-    given = any((roots, certificate, key, name))
-    if wanted is None:
-        wanted = given or not _is_loopback(address)
-    if not wanted:
-        if given:
-            raise CommandFailed("--plaintext shows no certificate and trusts no roots; leave out one or the other")
-        return None
-    if (certificate is None) != (key is None):
-        raise CommandFailed("--tls-certificate and --tls-key go together; give both or neither")
-    return Tls(_read(roots), _read(certificate), _read(key), name)
-
-
-def _read(path: Path | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be read ({error.strerror}); give a file that is there") from error
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be written ({error.strerror}); choose another file") from error
-    typer.echo(f"Written: {path}")

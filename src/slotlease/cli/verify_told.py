@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import typer
@@ -14,10 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from slotlease.cli.ledger import CommandFailed
 from slotlease.cli.output import console, in_words, span
 from slotlease.verify.case import Case, Outcome, Result
-from slotlease.verify.report import Head, by_group, instant, outcomes, shortened, slot_in_words, tallies
-from slotlease.verify.run import Done
+from slotlease.verify.junit import as_junit
+from slotlease.verify.page import as_page
+from slotlease.verify.report import Head, as_data, by_group, instant, outcomes, shortened, slot_in_words, tallies
+from slotlease.verify.run import Done, Remains
 
 _STYLES: Final = {
     Outcome.PASS: "green",
@@ -80,7 +85,7 @@ def tell(head: Head, done: Done) -> None:
         if result.outcome in {Outcome.FAIL, Outcome.WARN, Outcome.NOT_TRIED}:
             _tell_result(result)
     _tell_tables(head, done)
-    _tell_remains(done)
+    tell_remains(done.remains)
     if done.passed:
         typer.echo(f"Every required case passed, in {head.took_s:.1f} s.")
         return
@@ -138,8 +143,7 @@ def _tell_tables(head: Head, done: Done) -> None:
     typer.echo("")
 
 
-def _tell_remains(done: Done) -> None:
-    remains = done.remains
+def tell_remains(remains: Remains) -> None:
     if not remains.bookings:
         typer.echo("Everything that was booked is cancelled.")
     for booking_id, slot, answer in remains.bookings:
@@ -147,3 +151,21 @@ def _tell_remains(done: Done) -> None:
     if remains.leases:
         many = "lease ends by itself" if remains.leases == 1 else "leases end by themselves"
         typer.echo(f"{remains.leases} {many} by {instant(remains.leases_until_us)}; Google's API cannot give one back.")
+
+
+def write_reports(paths: Mapping[str, Path | None], head: Head, done: Done) -> None:
+    """`paths` by kind: json, xml, html. Raises CommandFailed."""
+    made = {"json": _as_json, "xml": as_junit, "html": as_page}
+    for kind, path in paths.items():
+        if path is None:
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(made[kind](head, done), encoding="utf-8")
+        except OSError as error:
+            raise CommandFailed(f"{path} cannot be written ({error.strerror}); choose another file") from error
+        typer.echo(f"Written: {path}")
+
+
+def _as_json(head: Head, done: Done) -> str:
+    return json.dumps(as_data(head, done), indent=2) + "\n"

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
-from slotlease.verify.answer import OK, Answer, ValueT
+from slotlease.verify.answer import (
+    ALREADY_CANCELLED,
+    DEADLINE_EXCEEDED,
+    INTERNAL,
+    OK,
+    UNAVAILABLE,
+    UNKNOWN,
+    Answer,
+    ValueT,
+)
 from slotlease.verify.caller import Caller, Hostile
 from slotlease.verify.shop import Availability, Booking, BookingWish, Lease, LeaseWish, LookedUp, Slot, Version
+
+_UNSURE: Final = frozenset({UNAVAILABLE, DEADLINE_EXCEEDED, UNKNOWN, INTERNAL, "CANCELLED", "ABORTED"})
 
 
 class RequestsSpent(Exception):
@@ -23,6 +35,8 @@ class Left:
         self.bookings: dict[str, Slot] = {}
         self.leases: dict[str, int] = {}
         """Id and expiry, in microseconds since 1970 UTC."""
+        self.unsure: dict[str, BookingWish] = {}
+        """By token: asked for, and no answer came that says whether it was made."""
 
     def spend(self) -> None:
         """Raises RequestsSpent."""
@@ -36,12 +50,16 @@ class Left:
             self.leases[answer.value.lease_id] = answer.value.expires_us
 
     def booked(self, wish: BookingWish, answer: Answer[Booking]) -> None:
+        if answer.word in _UNSURE:
+            self.unsure[wish.token] = wish
+        elif answer.word == OK:
+            self.unsure.pop(wish.token, None)
         if answer.value is not None and answer.value.booking_id:
             self.bookings[answer.value.booking_id] = wish.slot
             self.leases.pop(wish.lease_id, None)
 
     def cancelled(self, booking_id: str, answer: Answer[Booking]) -> None:
-        if answer.word in {OK, "BOOKING_ALREADY_CANCELLED"}:
+        if answer.word in {OK, ALREADY_CANCELLED}:
             self.bookings.pop(booking_id, None)
 
 

@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """What a case yields to wait for an instant, in microseconds since 1970 UTC; other cases run meanwhile."""
+    """What a case yields to wait for an instant (microseconds since 1970 UTC); others that wait go on meanwhile."""
 
     at_us: int
 

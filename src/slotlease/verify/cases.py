@@ -6,8 +6,13 @@ from __future__ import annotations
 from slotlease.verify import (  # noqa: F401 - see above
     cases_availability,
     cases_booking,
+    cases_connection,
+    cases_latency,
     cases_lease,
     cases_lease_ends,
+    cases_lost,
+    cases_race,
+    cases_robustness,
     cases_update,
 )
 from slotlease.verify.case import CASES, GROUPS, Case

@@ -9,10 +9,8 @@ from slotlease.verify.answer import ALREADY_CANCELLED, INVALID_ARGUMENT, NOT_FOU
 from slotlease.verify.caller import CHECK, CREATE_BOOKING, CREATE_LEASE, LIST, STATUS, UPDATE
 from slotlease.verify.case import case
 from slotlease.verify.cases_availability import NOBODY
-from slotlease.verify.shop import Booking, Slot, Version
+from slotlease.verify.shop import CANCELED, Booking, Slot, Version
 from slotlease.verify.trial import STANDING, Trial
-
-CANCELED = "CANCELED"
 
 _UPDATES = (CREATE_BOOKING, UPDATE)
 

@@ -1,18 +1,26 @@
-"""How a run goes: every case in turn, those that wait when their time has come, and at the end all is given back."""
+"""How a run goes: every case in turn, then those that wait, all at the same time; at the end all is given back."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from slotlease.verify.answer import Answer
 from slotlease.verify.asking import RequestsSpent
-from slotlease.verify.caller import Caller
+from slotlease.verify.caller import CREATE_BOOKING, LIST, Caller
 from slotlease.verify.case import Case, Finding, Outcome, Result, Until
-from slotlease.verify.shop import SECOND_US, Booking, Slot
+from slotlease.verify.names import Names
+from slotlease.verify.shop import CANCELED, SECOND_US, Booking, Slot
 from slotlease.verify.trial import Failed, NotTried, Surroundings, Trial
+
+NAMES_MAX: Final = 40
+"""More tokens and users than any case makes, but for the latency group under a high --calls."""
+
+
+class NothingListed(Exception):
+    """Bookings cannot be found again; the text says why."""
 
 
 class Watch(Protocol):
@@ -74,7 +82,8 @@ def run(cases: Sequence[Case], around: Surroundings, caller: Caller, choice: Cho
     results: list[Result] = []
     waiting: list[_Attempt] = []
     try:
-        for case in cases:
+        # Those that wait come last, and then all at once: while others ran, their time could pass unseen.
+        for case in sorted(cases, key=lambda case: case.waits):
             if not case.chosen_by(choice.only) and choice.only:
                 continue
             attempt = _Attempt(case, around, caller)
@@ -125,6 +134,10 @@ def _wait_for(waiting: list[_Attempt], around: Surroundings, watch: Watch) -> It
 def give_back(around: Surroundings, caller: Caller) -> Remains:
     """Cancels every booking that is still there. Not bounded by the run's number of requests: it must be done."""
     refused: list[tuple[str, Slot, Answer[Booking]]] = []
+    for wish in around.left.unsure.values():
+        # Each has a user of its own, so whatever that user has was made by it.
+        if LIST in caller.methods:
+            _find(around, caller, wish.user.user_id, wish.slot)
     for booking_id, slot in list(around.left.bookings.items()):
         answer = caller.cancel(booking_id)
         around.left.cancelled(booking_id, answer)
@@ -133,6 +146,28 @@ def give_back(around: Surroundings, caller: Caller) -> Remains:
     now_us = around.now_us()
     live = [expires_us for expires_us in around.left.leases.values() if expires_us > now_us]
     return Remains(tuple(refused), len(live), max(live, default=0))
+
+
+def cancel_all(cases: Sequence[Case], around: Surroundings, caller: Caller) -> Remains:
+    """Cancels what runs with this seed have booked and left. Their users are known: they come from the seed."""
+    if LIST not in caller.methods:
+        raise NothingListed(f"version {caller.version.value[1:]} cannot list bookings, so none can be found again")
+    names = [Names(around.seed, case.id) for case in cases if CREATE_BOOKING in case.needs]
+    try:
+        for _ in range(NAMES_MAX):
+            for one in names:
+                around.left.spend()
+                _find(around, caller, one.token(), None)
+    except RequestsSpent:
+        pass  # what was found is cancelled all the same
+    return give_back(around, caller)
+
+
+def _find(around: Surroundings, caller: Caller, user_id: str, slot: Slot | None) -> None:
+    for booking in caller.list_bookings(user_id).value or ():
+        place = booking.slot or slot
+        if booking.status != CANCELED and place is not None:
+            around.left.bookings[booking.booking_id] = place
 
 
 class _Attempt:

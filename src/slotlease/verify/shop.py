@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
-SECOND_US = 1_000_000
+SECOND_US: Final = 1_000_000
+CANCELED: Final = "CANCELED"
 
 
 class Version(StrEnum):

@@ -1,0 +1,53 @@
+"""What `slotlease verify` needs before it can begin: a connection, and the feed's slots."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from slotlease.cli.ledger import CommandFailed
+from slotlease.verify.answer import Answer
+from slotlease.verify.asking import Asking, Left
+from slotlease.verify.caller import Caller
+from slotlease.verify.feed import FeedUnreadable, read_offers
+from slotlease.verify.shop import Dialing, Version
+from slotlease.verify.slots import Slots
+from slotlease.verify.trial import Options, Surroundings, count_of
+from slotlease.verify.versions import CALLERS
+
+
+def start(
+    version: Version, dialing: Dialing, feeds: Sequence[Path], seed: str, requests: int, options: Options
+) -> tuple[Caller, Surroundings]:
+    """Raises CommandFailed."""
+    dial = CALLERS.get(version)
+    if dial is None:
+        raise CommandFailed(f"--api {version.value} is not spoken yet; choose one of {', '.join(CALLERS)}")
+    try:
+        offers, full = read_offers(feeds, _now_us())
+    except FeedUnreadable as error:
+        raise CommandFailed(str(error)) from error
+    caller = dial(dialing)
+    left, absent, calls = Left(requests), set[str](), list[Answer[object]]()
+    asking = Asking(caller, calls.append, left)
+    slots = Slots(offers, _now_us(), lambda slot: count_of(asking, slot, absent))
+    around = Surroundings(
+        dial=dial,
+        dialing=dialing,
+        slots=slots,
+        offers=offers,
+        full=full,
+        left=left,
+        seed=seed,
+        now_us=_now_us,
+        pause=time.sleep,
+        options=options,
+        calls=calls,
+        absent=absent,
+    )
+    return caller, around
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

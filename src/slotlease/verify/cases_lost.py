@@ -1,0 +1,130 @@
+"""The answer is lost: the connection ends after the request was sent, and the caller asks again, as Google does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from slotlease.verify.answer import ALREADY_CANCELLED, OK, Answer, ValueT
+from slotlease.verify.asking import Asking
+from slotlease.verify.caller import CHECK, CREATE_BOOKING, CREATE_LEASE, LIST, UPDATE
+from slotlease.verify.case import Tried, case
+from slotlease.verify.cutting import Cutting
+from slotlease.verify.shop import Slot
+from slotlease.verify.trial import NotTried, Trial
+
+CUT_AFTER_S: Final = (0.5, 0.0)
+"""First when the server has surely answered, then as soon as the request was passed on."""
+
+_SOURCE = "CreateBooking (booking server ready): Google may repeat a call that it got no answer to; idempotency"
+_HINT = (
+    "The token and its effect are not kept in one transaction; or the work is undone when the caller is gone, and half "
+    "of it stays."
+)
+
+
+def lose(t: Trial, work: Callable[[Asking], Answer[ValueT]], after_s: float) -> None:
+    """Makes the call over a connection that is cut `after_s` seconds after the request. Raises NotTried."""
+    dialing = t.around.dialing
+    with Cutting(dialing.address, dialing.timeout_s) as proxy, t.connected(replace(dialing, via=proxy.address)) as lost:
+        t.prepared(lost.health(lost.health_names[0]), "a connection that can be cut")
+        proxy.arm(after_s)
+        answer = work(lost)
+    if answer.word == OK:
+        raise NotTried("the answer came although its connection was cut")
+
+
+def _both_ways(tried: Callable[[Trial, float], None]) -> Tried:
+    def _tried(t: Trial) -> None:
+        for after_s in CUT_AFTER_S:
+            tried(t, after_s)
+
+    return _tried
+
+
+@case(
+    "lost.lease",
+    "the answer of CreateLease is lost, and it is sent again",
+    rule="The same token again gets a lease, and one spot is held, not two.",
+    source=_SOURCE,
+    hint=_HINT,
+    needs=(CREATE_LEASE,),
+)
+@_both_ways
+def _lost_lease(t: Trial, after_s: float) -> None:
+    slot, before = _slot(t)
+    wish = t.lease_wish(slot)
+    lose(t, lambda caller: caller.create_lease(wish), after_s)
+    t.expect(t.caller.create_lease(wish), OK)
+    _took_one(t, slot, before)
+
+
+@case(
+    "lost.booking",
+    "the answer of CreateBooking is lost, and it is sent again",
+    rule="The same token again gets the booking; there is one, not two.",
+    source=_SOURCE,
+    hint=_HINT,
+    needs=(CREATE_BOOKING,),
+)
+@_both_ways
+def _lost_booking(t: Trial, after_s: float) -> None:
+    slot, before = _slot(t)
+    wish = t.wish(slot)
+    lose(t, lambda caller: caller.create_booking(wish), after_s)
+    t.expect(t.caller.create_booking(wish), OK)
+    _took_one(t, slot, before)
+    if LIST in t.caller.methods:
+        listed = t.caller.list_bookings(wish.user.user_id)
+        t.equal("bookings of the user", 1, len(t.value(listed)), listed)
+
+
+@case(
+    "lost.cancel",
+    "the answer of a cancellation is lost, and it is sent again",
+    rule="The booking is cancelled, and its spot comes back once.",
+    source="UpdateBooking: idempotency; the booking's id stands for a token",
+    hint=_HINT,
+    needs=(CREATE_BOOKING, UPDATE),
+)
+@_both_ways
+def _lost_cancel(t: Trial, after_s: float) -> None:
+    slot, before = _slot(t)
+    booking_id = t.booked(slot).booking_id
+    lose(t, lambda caller: caller.cancel(booking_id), after_s)
+    t.expect(t.caller.cancel(booking_id), OK, open_words=(ALREADY_CANCELLED,))
+    if CHECK in t.caller.methods:
+        t.equal("spots to be had", before, t.free(slot))
+
+
+@case(
+    "lost.move",
+    "the answer of a move is lost, and it is sent again",
+    rule="The booking is in its new slot, and in no other.",
+    source="UpdateBooking: idempotency; the booking's id stands for a token",
+    hint=_HINT + " A repeat must not be refused because the booking is there already.",
+    needs=(CREATE_BOOKING, UPDATE),
+)
+@_both_ways
+def _lost_move(t: Trial, after_s: float) -> None:
+    one, other = t.two_slots(spots_max=1, kind="exactly one open spot")
+    booking_id = t.booked(one).booking_id
+    lose(t, lambda caller: caller.move(booking_id, other), after_s)
+    t.expect(t.caller.move(booking_id, other), OK)
+    if CHECK in t.caller.methods:
+        t.equal("spots of the old slot and the new one", (1, 0), (t.free(one), t.free(other)))
+
+
+def _slot(t: Trial) -> tuple[Slot, int]:
+    """One that shows a second effect, and how many spots it has. Where nobody can count, it has one spot: then a second
+    effect is refused."""
+    if CHECK not in t.caller.methods:
+        return t.single(), 1
+    slot = t.slot(spots_min=2, kind="2 open spots") if t.can(CHECK) else t.single()
+    return slot, t.free(slot)
+
+
+def _took_one(t: Trial, slot: Slot, before: int) -> None:
+    if CHECK in t.caller.methods:
+        t.equal("spots to be had", before - 1, t.free(slot))
