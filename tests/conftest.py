@@ -8,6 +8,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from slotlease.store.open import migrate_store
+from tests import postgres_server
+from tests.store.postgres_backend import CLOCK
+
 
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
@@ -19,3 +23,19 @@ def _logs_as_they_were() -> Iterator[None]:
     structlog.reset_defaults()
     if was_set_up:
         structlog.configure(**before)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of the run's PostgreSQL, started by the first test that needs it."""
+    with postgres_server.run_of_tests() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str) -> Iterator[str]:
+    """The name of a database with an empty ledger in it, to make others of."""
+    with postgres_server.database(postgres) as url:
+        migrate_store(url)
+        postgres_server.execute(url, CLOCK)
+        yield url.rpartition("/")[2]

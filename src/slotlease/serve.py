@@ -26,6 +26,7 @@ from slotlease.domain.lease import LeaseTerms
 from slotlease.domain.opaque_id import SECRET_BYTES
 from slotlease.domain.policy import Rules
 from slotlease.serving import CannotListen, Serving, metrics_served
+from slotlease.store.address import shown
 from slotlease.store.clock import system_clock
 from slotlease.store.open import open_store
 from slotlease.store.protocol import Store
@@ -173,7 +174,7 @@ class _Server:
                 self._sweeper.start()
                 looking = asyncio.create_task(look_often(self._certificate))
                 host = settings.grpc.rpartition(":")[0]
-                announce(Serving(settings.store, f"{host}:{port}", settings, metrics_address, rest_address))
+                announce(Serving(shown(settings.store), f"{host}:{port}", settings, metrics_address, rest_address))
                 await asked_to_stop.wait()
                 looking.cancel()
                 _log.info("stopping", grace_s=settings.grace.total_seconds())

@@ -21,6 +21,7 @@ import structlog
 
 from slotlease.config import Settings, text_of
 from slotlease.serving import CannotListen, Serving, metrics_served
+from slotlease.store.address import shown
 from slotlease.store.open import SQLITE_PREFIX
 from slotlease.store.protocol import StoreRefused
 from slotlease.telemetry import set_up_logs
@@ -167,7 +168,7 @@ class _Supervisor:
                 if not await self._all_begun(asked_to_stop):
                     return
                 rest = "" if self._theirs.rest == "off" else self._theirs.rest
-                announce(Serving(self._settings.store, self._theirs.grpc, self._settings, metrics_address, rest))
+                announce(Serving(shown(self._settings.store), self._theirs.grpc, self._settings, metrics_address, rest))
                 keeping = [asyncio.create_task(self._keep(worker)) for worker in self._workers]
                 await asked_to_stop.wait()
                 _log.info("stopping", grace_s=self._settings.grace.total_seconds())

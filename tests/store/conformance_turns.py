@@ -34,15 +34,6 @@ class TakesTurns(OnALedger):
         assert everything(backend) == before
         assert backend.open(HandClock()).fingerprint_key == key
 
-    def test_a_probe_waits_its_turn_like_any_writer(self, store: Store, beside: Store) -> None:
-        probed = threading.Thread(target=beside.probe_write)
-        with store.transact(Wanted()):
-            probed.start()
-            probed.join(0.05)
-            assert probed.is_alive()
-        probed.join(10)
-        assert not probed.is_alive()
-
     def ask_at_once(self, shop: Shop, beside: Store, operations: Sequence[Operation[Any]]) -> list[Any]:
         """Every other one through the other store."""
         shops = (shop, Shop(beside, shop.clock))

@@ -47,6 +47,7 @@ from slotlease.domain.booking import Booking, BookingStatus, UserInformation
 from slotlease.domain.event import Actor
 from slotlease.domain.failure import NotFound, Refusal
 from slotlease.domain.slot import SECOND_US
+from slotlease.store.address import shown
 from slotlease.store.protocol import Store
 
 commands = typer.Typer(help="Bookings: sold spots.", no_args_is_help=True)
@@ -88,7 +89,7 @@ def show(
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
         now_us = now_us_of(ledger)
-        found = _found(ledger, settings.store, booking_id)
+        found = _found(ledger, shown(settings.store), booking_id)
     facts = _everything(found, now_us)
     if as_json:
         print_json(facts)
@@ -156,7 +157,7 @@ def confirm(
     """Confirm a booking that waits for an answer."""
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
-        _found(ledger, settings.store, booking_id)
+        _found(ledger, shown(settings.store), booking_id)
         answer = ask_ledger(ledger, AnswerBooking(booking_id, confirms=True))
         now_us = now_us_of(ledger)
     _print(answer, now_us, as_json)
@@ -176,7 +177,7 @@ def decline(
     """
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
-        found = _found(ledger, settings.store, booking_id)
+        found = _found(ledger, shown(settings.store), booking_id)
         if found.claims_spot:
             make_sure(f"Decline {_named(found)}?", yes=yes)
         answer = ask_ledger(ledger, AnswerBooking(booking_id, confirms=False))
@@ -198,7 +199,7 @@ def cancel(
     """
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
-        found = _found(ledger, settings.store, booking_id)
+        found = _found(ledger, shown(settings.store), booking_id)
         if found.claims_spot:
             make_sure(f"Cancel {_named(found)}?", yes=yes)
         operation = UpdateBooking(booking_id, status=BookingStatus.CANCELED, actor=Actor.MERCHANT)
@@ -237,7 +238,7 @@ def move(
     )
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
-        make_sure(f"Move {_named(_found(ledger, settings.store, booking_id))}?", yes=yes)
+        make_sure(f"Move {_named(_found(ledger, shown(settings.store), booking_id))}?", yes=yes)
         answer = ask_ledger(ledger, operation)
         now_us = now_us_of(ledger)
     _print(answer, now_us, as_json)

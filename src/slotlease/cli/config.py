@@ -6,6 +6,7 @@ import typer
 
 from slotlease.cli.ledger import FileOption, JsonOption, StoreOption, settings_from
 from slotlease.cli.output import print_json, print_rows
+from slotlease.store.address import shown
 
 
 def config(store: StoreOption = None, file: FileOption = None, as_json: JsonOption = False) -> None:
@@ -14,7 +15,7 @@ def config(store: StoreOption = None, file: FileOption = None, as_json: JsonOpti
     from slotlease.config import text_of, unread_variables  # noqa: PLC0415 - see cli/__init__.py
 
     rows = [
-        {"setting": name, "value": text_of(getattr(settings, name)), "from": settings.origin(name)}
+        {"setting": name, "value": shown(text_of(getattr(settings, name))), "from": settings.origin(name)}
         for name in type(settings).model_fields
     ]
     if as_json:

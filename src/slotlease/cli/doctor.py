@@ -8,6 +8,7 @@ import typer
 
 from slotlease.cli.ledger import FileOption, JsonOption, StoreOption, now_us_of, open_ledger, settings_from
 from slotlease.cli.output import instant, print_json, print_rows
+from slotlease.store.address import shown
 
 
 def doctor(store: StoreOption = None, file: FileOption = None, as_json: JsonOption = False) -> None:
@@ -21,9 +22,9 @@ def doctor(store: StoreOption = None, file: FileOption = None, as_json: JsonOpti
         rules = ledger.audit_rules
         findings = [asdict(finding) for finding in ledger.audit()]
     if as_json:
-        print_json({"store": settings.store, "at": at, "recounted": rules, "findings": findings})
+        print_json({"store": shown(settings.store), "at": at, "recounted": rules, "findings": findings})
     else:
-        typer.echo(f"Recounted {settings.store} at {at}:")
+        typer.echo(f"Recounted {shown(settings.store)} at {at}:")
         for rule in rules:
             count = sum(finding["rule"] == rule for finding in findings)
             typer.echo(f"  {'ok' if count == 0 else f'{count} x'}  {rule}")

@@ -19,6 +19,7 @@ from slotlease.cli.output import in_words, instant, slot_facts
 from slotlease.domain.event import EventTold
 from slotlease.domain.event_cursor import cursor_of, seen_of
 from slotlease.domain.slot import SECOND_US
+from slotlease.store.address import shown
 from slotlease.store.protocol import Store, StoreUnavailable
 
 PAGE = 500
@@ -50,7 +51,7 @@ def events(
     wait_s = duration_us(every, "--every") / SECOND_US
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
-        _require_merchant(ledger, merchant, settings.store)
+        _require_merchant(ledger, merchant, shown(settings.store))
         reader = _Reader(ledger, _seen(ledger, after), merchant, as_json, limit)
         if not follow:
             while reader.print_page():

@@ -31,6 +31,7 @@ from slotlease.inventory.feed import FeedRefused, read_feed
 from slotlease.inventory.importing import ImportSummary, import_feed, known_inventory
 from slotlease.inventory.lint import DAYS_AHEAD
 from slotlease.inventory.lint import lint as lint_feeds
+from slotlease.store.address import shown
 from slotlease.store.protocol import Store
 
 commands = typer.Typer(help="What merchants offer, from Google's feeds and back.", no_args_is_help=True)
@@ -77,9 +78,9 @@ def import_(
         print_json(summary_told(summary) | {"dry_run": dry_run, "seconds": round(seconds, 3)})
         return
     if dry_run:
-        typer.echo(f"An import into {settings.store} would do this; nothing was changed.")
+        typer.echo(f"An import into {shown(settings.store)} would do this; nothing was changed.")
     else:
-        typer.echo(f"Imported into {settings.store} in {seconds:,.1f} s.")
+        typer.echo(f"Imported into {shown(settings.store)} in {seconds:,.1f} s.")
     print_imported(summary)
 
 

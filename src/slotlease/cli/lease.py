@@ -39,6 +39,7 @@ from slotlease.desk.release_lease import ReleaseLease
 from slotlease.desk.show_lease import ShowLease
 from slotlease.domain.failure import NotFound
 from slotlease.domain.lease import Lease, LeaseState
+from slotlease.store.address import shown
 
 commands = typer.Typer(help="Leases: holds on spots, which end by themselves.", no_args_is_help=True)
 
@@ -82,7 +83,7 @@ def show(lease_id: LeaseId, store: StoreOption = None, file: FileOption = None, 
     with open_ledger(settings) as ledger:
         now_us = now_us_of(ledger)
         answer = ask_ledger(ledger, ShowLease(lease_id))
-    _print(_found(answer, settings.store), now_us, as_json)
+    _print(_found(answer, shown(settings.store)), now_us, as_json)
 
 
 @commands.command()
@@ -100,10 +101,10 @@ def release(
     """
     settings = settings_from(file, store=store)
     with open_ledger(settings) as ledger:
-        held = _found(ask_ledger(ledger, ShowLease(lease_id)), settings.store)
+        held = _found(ask_ledger(ledger, ShowLease(lease_id)), shown(settings.store))
         if held.is_live(now_us_of(ledger)):
             make_sure(f"Somebody may be booking with {lease_id} right now. End it?", yes=yes)
-        answer = _found(ask_ledger(ledger, ReleaseLease(lease_id)), settings.store)
+        answer = _found(ask_ledger(ledger, ReleaseLease(lease_id)), shown(settings.store))
         now_us = now_us_of(ledger)
     if answer.state is LeaseState.CONSUMED:
         message = f"{lease_id} was booked, so its spot is the booking's; cancel the booking to give the spot back"

@@ -26,7 +26,9 @@ AnswerT = TypeVar("AnswerT")
 StoreOption = Annotated[
     str | None,
     typer.Option(
-        "--store", metavar="sqlite:///PATH", help="The ledger. Also SLOTLEASE_STORE, or `store` in the settings file."
+        "--store",
+        metavar="URL",
+        help="The ledger: sqlite:///PATH or postgresql://... Also SLOTLEASE_STORE, or `store` in the settings file.",
     ),
 ]
 FileOption = Annotated[

@@ -43,7 +43,7 @@ _STATEMENTS = {
         JOIN slot ON slot.merchant_no = spot.merchant_no AND slot.slot_no = spot.slot_no
         {_merchant_of("spot")}
         WHERE spot.busy_until_us > :now_us
-        GROUP BY spot.merchant_no, spot.slot_no
+        GROUP BY spot.merchant_no, spot.slot_no, merchant.merchant_id, slot.spots_total, slot.spots_elsewhere
         HAVING count(*) > slot.spots_total - slot.spots_elsewhere
     """,
     "INV-1: every spot's slot and merchant are there": f"""
@@ -52,7 +52,7 @@ _STATEMENTS = {
         LEFT JOIN slot ON slot.merchant_no = spot.merchant_no AND slot.slot_no = spot.slot_no
         {_merchant_of("spot")}
         WHERE slot.slot_no IS NULL OR merchant.merchant_no IS NULL
-        GROUP BY spot.merchant_no, spot.slot_no
+        GROUP BY spot.merchant_no, spot.slot_no, merchant.merchant_id
     """,
     "INV-2: staff in one place at a time": _taken_twice("staff"),
     "INV-2: a room for one slot at a time": _taken_twice("room"),
@@ -71,7 +71,7 @@ _STATEMENTS = {
         FROM slot
         {_merchant_of("slot")}
         WHERE slot.duration_us > merchant.longest_duration_us
-        GROUP BY slot.merchant_no
+        GROUP BY slot.merchant_no, merchant.merchant_id
     """,
     "INV-3: every active lease holds its spot": f"""
         SELECT {_where("lease", "lease_no")}, 'its spot is not its own'
@@ -125,7 +125,7 @@ _STATEMENTS = {
         FROM booking
         {_merchant_of("booking")}
         WHERE booking.lease_no IS NOT NULL
-        GROUP BY booking.merchant_no, booking.lease_no
+        GROUP BY booking.merchant_no, booking.lease_no, merchant.merchant_id
         HAVING count(*) > 1
     """,
     # The events are gathered by booking first: looked for anew for each booking, they would be read squared.

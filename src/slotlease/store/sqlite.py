@@ -15,7 +15,7 @@ from slotlease.domain.booking import Booking
 from slotlease.domain.credential import Credential
 from slotlease.domain.event import EventTold
 from slotlease.domain.facts import Changes, Facts, RowKey, Wanted
-from slotlease.domain.lease import Lease, LeaseState
+from slotlease.domain.lease import Lease
 from slotlease.domain.marketing import MarketingPreference
 from slotlease.domain.merchant import Merchant, Service
 from slotlease.domain.slot import Slot
@@ -40,6 +40,7 @@ from slotlease.store.sqlite_file import (
     require_file,
     require_whole,
 )
+from slotlease.store.writes import net_writes
 
 
 class SqliteStore:
@@ -302,65 +303,13 @@ class SqliteTransaction(SqliteSnapshot):
 
     def commit(self, changes: Changes) -> None:
         with faults():
-            for sql, params in _writes_of(changes):
+            for sql, params in net_writes(changes):
                 if params and _changed_by(self._connection, sql, params) != len(params):
                     message = "a row is no longer as it was prefetched"
                     raise StoreConflict(message)
         with faults(committing=True):
             self._connection.execute("COMMIT")
         self._require_in_place()
-
-
-def _writes_of(changes: Changes) -> Iterator[tuple[str, list[Params]]]:
-    """The net writes, each statement once: updates before inserts (DESIGN 2)."""
-    counters = changes.next_nos.items()
-    yield (
-        statements.ADVANCE_NEXT_NO,
-        [{"merchant_no": no, "next_no": after, "next_no_before": before} for no, (before, after) in counters],
-    )
-    yield (
-        statements.UPDATE_SPOT,
-        [rows.spot_update_params(before, after) for before, after in changes.spots if before is not None],
-    )
-    ended = [after for before, after in changes.leases if before is not None]
-    buried = [(merchant_no, lease_no, LeaseState.EXPIRED) for merchant_no, lease_no in changes.leases_buried]
-    yield (
-        statements.END_LEASE,
-        [
-            {"merchant_no": merchant_no, "lease_no": lease_no, "state": state.value}
-            for merchant_no, lease_no, state in [(x.merchant_no, x.lease_no, x.state) for x in ended] + buried
-        ],
-    )
-    yield (
-        statements.UPDATE_BOOKING,
-        [rows.booking_update_params(before, after) for before, after in changes.bookings if before is not None],
-    )
-    yield (
-        statements.CLOSE_SLOT,
-        [rows.slot_closed_params(before, after) for before, after in changes.slots_closed],
-    )
-    yield (
-        statements.PURGE_LEASE,
-        [{"merchant_no": merchant_no, "lease_no": lease_no} for merchant_no, lease_no in changes.leases_purged],
-    )
-    yield (
-        statements.INSERT_SPOT,
-        [
-            rows.spot_insert_params(after, changes.slots[after.merchant_no, after.slot_no])
-            for before, after in changes.spots
-            if before is None
-        ],
-    )
-    yield statements.INSERT_LEASE, [rows.lease_params(after) for before, after in changes.leases if before is None]
-    yield (
-        statements.INSERT_BOOKING,
-        [rows.booking_params(after) for before, after in changes.bookings if before is None],
-    )
-    yield (
-        statements.PUT_MARKETING_PREFERENCE,
-        [rows.marketing_preference_params(preference) for preference in changes.marketing_preferences],
-    )
-    yield statements.INSERT_EVENT, [rows.event_params(event) for event in changes.events]
 
 
 def _changed_by(connection: apsw.Connection, sql: str, params: list[Params]) -> int:

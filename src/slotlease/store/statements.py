@@ -25,14 +25,19 @@ LEASE_COLUMNS = (
 )
 BOOKING_COLUMNS = (
     "merchant_no, booking_no, secret, status, revision, service_id, start_us, duration_us, availability_tag,"
-    " resources_given, staff_id, room_id, party_size, slot_no, spot_no, created_as, user_key, user, payment,"
+    ' resources_given, staff_id, room_id, party_size, slot_no, spot_no, created_as, user_key, "user", payment,'
     " additional_request, idempotency_token, lease_no, fingerprint, cancel_by_us, created_us"
 )
 EVENT_COLUMNS = "merchant_no, event_no, at_us, kind, actor, booking_no, revision, status, slot_no, spot_no, slot"
 
 
 def _values(columns: str) -> str:
-    return ", ".join(f":{name.strip()}" for name in columns.split(","))
+    return ", ".join(f":{name}" for name in names_of(columns))
+
+
+def names_of(columns: str) -> list[str]:
+    """Each column's name, without the quotes that keep one from being a word of SQL."""
+    return [name.strip().strip('"') for name in columns.split(",")]
 
 
 FINGERPRINT_KEY = "SELECT fingerprint_key FROM ledger"
@@ -145,8 +150,9 @@ INSERT_EVENT = f"INSERT INTO event ({EVENT_COLUMNS}) VALUES ({_values(EVENT_COLU
 LEASES_NEWEST = f"""
     SELECT merchant.merchant_id, {", ".join(f"lease.{name.strip()}" for name in LEASE_COLUMNS.split(","))}
     FROM lease JOIN merchant ON merchant.merchant_no = lease.merchant_no
-    WHERE (:live_at_us IS NULL OR (lease.state = 1 AND lease.expires_us > :live_at_us))
-      AND (:expired_at_us IS NULL OR lease.state = 3 OR (lease.state = 1 AND lease.expires_us <= :expired_at_us))
+    WHERE (CAST(:live_at_us AS BIGINT) IS NULL OR (lease.state = 1 AND lease.expires_us > :live_at_us))
+      AND (CAST(:expired_at_us AS BIGINT) IS NULL OR lease.state = 3
+           OR (lease.state = 1 AND lease.expires_us <= :expired_at_us))
     ORDER BY lease.created_us DESC, lease.merchant_no, lease.lease_no DESC LIMIT :rows_max
 """
 BOOKINGS_LATEST = f"""
@@ -266,13 +272,13 @@ EVENTS_OF_MERCHANT = f"""
 
 # Unconditional, as no other write of a batch: the last word counts, whoever said what before.
 PUT_MARKETING_PREFERENCE = """
-    INSERT INTO marketing_preference (user_id, user, receives_marketing, told_us)
+    INSERT INTO marketing_preference (user_id, "user", receives_marketing, told_us)
     VALUES (:user_id, :user, :receives_marketing, :told_us)
     ON CONFLICT (user_id) DO UPDATE SET
-        user = excluded.user, receives_marketing = excluded.receives_marketing, told_us = excluded.told_us
+        "user" = excluded."user", receives_marketing = excluded.receives_marketing, told_us = excluded.told_us
 """
 MARKETING_PREFERENCES = """
-    SELECT user, receives_marketing, told_us FROM marketing_preference
+    SELECT "user", receives_marketing, told_us FROM marketing_preference
     WHERE user_id > :after_user_id ORDER BY user_id LIMIT :rows_max
 """
 
