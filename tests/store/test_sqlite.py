@@ -128,9 +128,7 @@ def test_any_name_that_a_file_can_have_is_a_name_for_a_ledger(tmp_path: Path, na
     assert [file.name for file in tmp_path.iterdir()] == [name]
 
 
-@pytest.mark.parametrize(
-    "url", ["", "ledger.db", "sqlite://ledger.db", "sqlite:///", "mysql://host/db", "SQLITE:///x"]
-)
+@pytest.mark.parametrize("url", ["", "ledger.db", "sqlite://ledger.db", "sqlite:///", "mysql://host/db", "SQLITE:///x"])
 def test_an_address_that_names_no_store_is_refused_with_an_example(url: str) -> None:
     with pytest.raises(StoreRefused, match="sqlite:///PATH"):
         open_store(url, HandClock(), create=True)
