@@ -164,6 +164,8 @@ class Settings(BaseSettings):
     tls_client_roots: Annotated[Path | None, BeforeValidator(_file)] = None
     tls_client_names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_client_names)] = (GOOGLE_CLIENT,)
     insecure: _Switch = False
+    # On a distributed database: what one transaction may span.
+    store_scope: Annotated[Literal["ledger", "merchant"], BeforeValidator(_one_of("ledger", "merchant"))] = "ledger"
     workers: Annotated[int, BeforeValidator(_whole(1, 64))] = 1
     # After the others, since it is judged by them.
     grpc: Annotated[str, BeforeValidator(_address)] = "127.0.0.1:50051"

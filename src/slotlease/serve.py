@@ -75,6 +75,7 @@ def run(settings: Settings, announce: Callable[[Serving], None], *, shares_ports
             waiting_max=settings.queue_max,
             batch_max=settings.batch_max,
             tally=Tally(metrics, store.live_leases),
+            by_merchant=settings.store_scope == "merchant",
         )
         server = _Server(settings, store, desk, report, metrics, certificate, shares_ports=shares_ports)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

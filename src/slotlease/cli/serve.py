@@ -25,6 +25,9 @@ def _option(metavar: str, meaning: str, default: str) -> Any:
 def serve(
     *,
     store: StoreOption = None,
+    store_scope: Annotated[
+        str | None, _option("ledger|merchant", "merchant: a transaction for each merchant of a batch.", "ledger")
+    ] = None,
     file: FileOption = None,
     grpc: Annotated[
         str | None, _option("HOST:PORT", "Where to listen; port 0 takes any free one.", "127.0.0.1:50051")
@@ -111,6 +114,7 @@ def serve(
     settings = settings_from(
         file,
         store=store,
+        store_scope=store_scope,
         grpc=grpc,
         rest=rest,
         rest_prefix=rest_prefix,

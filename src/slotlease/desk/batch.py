@@ -47,16 +47,22 @@ class _Request:
 class Batches:
     """Answers batches of operations against one store. An answer that is a DeskFault is to be raised."""
 
-    def __init__(self, store: Store, rules: Rules, report: Report, tally: Tally | None = None) -> None:
+    def __init__(
+        self, store: Store, rules: Rules, report: Report, tally: Tally | None = None, *, by_merchant: bool = False
+    ) -> None:
+        """`by_merchant`: no transaction that writes spans merchants, for databases that keep each merchant on one
+        machine of many."""
         self._store = store
         self._rules = rules
         self._report = report
         self._tally = tally
+        self._by_merchant = by_merchant
 
     def write(self, operations: Sequence[Operation[object]]) -> list[object]:
         """One answer for each, in order. All that changed is durable when this returns."""
         requests = [_Request(operation) for operation in operations]
-        self._write_all(requests)
+        for together in self._transactions(requests) if self._by_merchant else [requests]:
+            self._write_all(together)
         return [request.answer for request in requests]
 
     def read(self, operations: Sequence[Operation[object]]) -> list[object]:
@@ -79,6 +85,16 @@ class Batches:
             self._blame_one(requests, error, self._read_all)
 
     # --- writing ---------------------------------------------------------------------------------------------
+
+    def _transactions(self, requests: list[_Request]) -> list[list[_Request]]:
+        """By the merchants that each request names, in arrival order. A merchant that some name by id and some by
+        number is in two of them: one after the other, which is as good."""
+        by_merchants: dict[tuple[frozenset[str], frozenset[int]], list[_Request]] = {}
+        for request in requests:
+            wanted, asking = self._want([request])
+            named = frozenset(wanted.merchant_ids), frozenset(wanted.merchant_nos)
+            by_merchants.setdefault(named, []).extend(asking)
+        return list(by_merchants.values())
 
     def _write_all(self, requests: list[_Request]) -> None:
         last: StoreFault = StoreUnavailable()

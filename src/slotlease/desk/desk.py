@@ -27,8 +27,9 @@ class Desk:
         waiting_max: int = 4096,
         batch_max: int = 256,
         tally: Tally | None = None,
+        by_merchant: bool = False,
     ) -> None:
-        batches = Batches(store, rules, report, tally)
+        batches = Batches(store, rules, report, tally, by_merchant=by_merchant)
 
         def lane(name: str, perform: Perform) -> Lane:
             return Lane(name, perform, report, waiting_max=waiting_max, batch_max=batch_max, tally=tally)
