@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from pydantic import ValidationError
 
 from slotlease.config import (
     ENVIRONMENT_PREFIX,
+    GRPCIO_ONLY,
     Settings,
     SettingsRefused,
     duration_of,
@@ -197,13 +199,48 @@ def test_metrics_are_off_unless_given_an_address() -> None:
         load_settings({"metrics": "on"})
 
 
+# --- the native library ------------------------------------------------------------------------------------------
+
+
+def test_grpcio_serves_unless_the_other_library_is_asked_for() -> None:
+    assert load_settings({}).transport == "grpcio"
+    assert load_settings({"transport": " Native "}).transport == "native"
+    assert "transport = rust (from --transport): must be one of grpcio, native" in refused({"transport": "rust"})
+
+
+@pytest.mark.parametrize("name", GRPCIO_ONLY)
+def test_what_the_native_library_would_silently_not_keep_to_is_refused(name: str) -> None:
+    as_it_is = text_of(getattr(load_settings({}), name)) or "some.pem"
+    told = refused({"transport": "native", name: as_it_is})
+    said = "the native transport leaves this to the proxy in front; take it out, or set transport = grpcio"
+    assert f"  {name} (from {flag_of(name)}): {said}" in told, "also where it is what it would be without"
+
+
+@pytest.mark.parametrize("name", ["tls_certificate", "tls_key", "tls_client_roots"])
+def test_a_file_that_is_named_by_nothing_is_not_given(name: str) -> None:
+    assert load_settings({"transport": "native", name: ""}).transport == "native"
+
+
+def test_what_is_wrong_with_the_native_library_is_told_beside_all_else() -> None:
+    told = refused({"transport": "native", "connection_age": "soon", "lease_min": "soon"})
+    assert len(told.splitlines()) == 4
+
+
+def test_beyond_loopback_the_native_library_needs_a_proxy_and_leave() -> None:
+    address = {"transport": "native", "grpc": "0.0.0.0:1"}
+    told = refused(address)
+    assert "grpc = 0.0.0.0:1 (from --grpc): can be reached from other machines, and the native transport speaks" in told
+    assert "where a proxy in front ends TLS and checks callers, set insecure = on" in told
+    assert load_settings({**address, "insecure": "on"}).grpc == "0.0.0.0:1"
+
+
 # --- TLS ---------------------------------------------------------------------------------------------------------
 
 TLS = {"tls_certificate": "server.pem", "tls_key": "server.key"}
 MUTUAL = TLS | {"tls_client_roots": "ca.pem"}
 
 
-def refused(flags: dict[str, object]) -> str:
+def refused(flags: Mapping[str, object]) -> str:
     with pytest.raises(SettingsRefused) as raised:
         load_settings(flags)
     return str(raised.value)

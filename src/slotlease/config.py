@@ -40,6 +40,14 @@ GOOGLE_CLIENT: Final = "mapsbooking.businesslink-3.net"
 _CLIENT_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|[A-Za-z][A-Za-z0-9+.-]*:[!-~]+", re.ASCII)
 
 
+GRPCIO_ONLY: Final = tuple(
+    "tls_certificate tls_key tls_client_roots tls_client_names connections_max connection_idle connection_age".split()
+)
+"""What the other server library cannot do: the proxy in front of it does."""
+
+_UNKNOWN_TO_NATIVE = "the native transport leaves this to the proxy in front; take it out, or set transport = grpcio"
+
+
 class SettingsRefused(Exception):
     """Some setting is wrong; the text says of each one what is wrong, where it stands, and what to write instead."""
 
@@ -167,6 +175,7 @@ class Settings(BaseSettings):
     # On a distributed database: what one transaction may span.
     store_scope: Annotated[Literal["ledger", "merchant"], BeforeValidator(_one_of("ledger", "merchant"))] = "ledger"
     workers: Annotated[int, BeforeValidator(_whole(1, 64))] = 1
+    transport: Annotated[Literal["grpcio", "native"], BeforeValidator(_one_of("grpcio", "native"))] = "grpcio"
     # After the others, since it is judged by them.
     grpc: Annotated[str, BeforeValidator(_address)] = "127.0.0.1:50051"
     rest: Annotated[str, BeforeValidator(_address_or_off)] = "off"
@@ -257,6 +266,11 @@ class Settings(BaseSettings):
         """Without TLS the network between reads customers' names; without client roots anybody may book."""
         if info.data.get("insecure", True) or _is_loopback(value):
             return value
+        if info.data.get("transport") == "native":
+            raise ValueError(
+                "can be reached from other machines, and the native transport speaks plaintext; listen on 127.0.0.1, "
+                "or, where a proxy in front ends TLS and checks callers, set insecure = on, or transport = grpcio"
+            )
         if info.data.get("tls_certificate") is None:
             raise ValueError(
                 "can be reached from other machines and would speak plaintext; give tls_certificate, tls_key and "
@@ -308,13 +322,23 @@ def load_settings(flags: Mapping[str, object], file: Path | None = None) -> Sett
     for name, value in flags.items():
         if value is not None:
             values[name], origins[name] = value, flag_of(name)
+    problems = [f"  {name} (from {origins[name]}): {_UNKNOWN_TO_NATIVE}" for name in _lost_on_native(values)]
+    settings = None
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        problems = [_problem(detail, origins) for detail in error.errors()]
-        raise SettingsRefused("\n".join(["these settings are wrong, nothing was started:", *problems])) from error
+        problems += [_problem(detail, origins) for detail in error.errors()]
+    if settings is None or problems:
+        raise SettingsRefused("\n".join(["these settings are wrong, nothing was started:", *problems]))
     settings._origins.update(origins)  # noqa: SLF001 - its own module
     return settings
+
+
+def _lost_on_native(values: Mapping[str, object]) -> list[str]:
+    """What was given, at whatever value, and would silently not hold (docs/decisions/0023)."""
+    if str(values.get("transport")).strip().lower() != "native":
+        return []
+    return [name for name in GRPCIO_ONLY if str(values.get(name) or "").strip()]
 
 
 def _is_loopback(address: str) -> bool:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -33,7 +33,7 @@ from slotlease.store.protocol import Store
 from slotlease.telemetry import Report, reporter, set_up_logs, tell_strays
 from slotlease.telemetry.metrics import Metrics
 from slotlease.telemetry.traces import open_traces
-from slotlease.transport import GrpcioTransport, Limits
+from slotlease.transport import GrpcTransport, Limits, grpcio_server, native_server
 from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.admission import Admission
 from slotlease.wire.bridge import AskDesk
@@ -49,6 +49,8 @@ LEAST_GRACE_S = 0.5
 ON_THEIR_WAY_S = 0.2
 """Longer than a call takes from its caller to us."""
 
+_NEW_SERVERS: Final = {"grpcio": grpcio_server, "native": native_server}
+
 _log = structlog.get_logger("slotlease.serve")
 
 
@@ -56,7 +58,7 @@ def run(settings: Settings, announce: Callable[[Serving], None], *, shares_ports
     """Serves until SIGTERM or SIGINT; returns when all that was begun is done or its time is up. With `shares_ports`
     other processes may serve the same ports: the system spreads connections over them.
 
-    Raises StoreRefused, StoreUnavailable, CannotListen, CertificateRefused, TracesMissing."""
+    Raises StoreRefused, StoreUnavailable, CannotListen, CertificateRefused, TracesMissing, TransportMissing."""
     set_up_logs(settings.log_format, settings.log_level)
     traces = open_traces() if settings.traces else None
     metrics = Metrics(traces)
@@ -133,7 +135,7 @@ class _Server:
         self._metrics = metrics
         self._watch: HealthWatch | None = None
         self._sweeper = Sweeper(store, desk, settings.sweep_interval.total_seconds(), report)
-        self._transports: list[GrpcioTransport | HttpTransport] = []
+        self._transports: list[GrpcTransport | HttpTransport] = []
         self._shares_ports = shares_ports
 
     async def run(self, announce: Callable[[Serving], None], metrics_address: str) -> None:
@@ -164,7 +166,12 @@ class _Server:
                         leases=settings.leases,
                     ),
                 }
-                transport = GrpcioTransport(handlers, reflection=settings.reflection, limits=self._limits())
+                transport = GrpcTransport(
+                    handlers,
+                    new_server=_NEW_SERVERS[settings.transport],
+                    reflection=settings.reflection,
+                    limits=self._limits(),
+                )
                 self._transports.append(transport)
                 port = transport.bind(settings.grpc, self._certificate)
                 await transport.start()

@@ -50,23 +50,30 @@ class Limits:
     def options(self) -> tuple[tuple[str, int], ...]:
         """As grpcio's channel arguments."""
         return (
+            *self.options_of_all(),
+            ("grpc.max_allowed_incoming_connections", self.connections_max),
+            ("grpc.max_connection_idle_ms", _ms(self.idle_s)),
+            ("grpc.max_connection_age_ms", _ms(self.age_s)),
+            ("grpc.max_connection_age_grace_ms", _ms(self.age_grace_s)),
+            ("grpc.server.max_pending_requests", PENDING_MAX),
+            ("grpc.server.max_pending_requests_hard_limit", PENDING_MAX),
+        )
+
+    def options_of_all(self) -> tuple[tuple[str, int], ...]:
+        """Those that every server library here keeps to: it leaves the number, the idle time and the age of
+        connections to the proxy in front (docs/decisions/0023)."""
+        return (
             ("grpc.max_receive_message_length", RECEIVE_BYTES_MAX),
             # Two servers on one port would share its calls at random instead of the second being refused: that is
             # for the workers of one server only.
             ("grpc.so_reuseport", int(self.shares_port)),
-            ("grpc.max_allowed_incoming_connections", self.connections_max),
             # A burst of reset streams costs memory for each (reliability 3.2).
             ("grpc.max_concurrent_streams", self.streams_max),
             ("grpc.max_metadata_size", METADATA_BYTES_MAX // 2),
             ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
-            ("grpc.max_connection_idle_ms", _ms(self.idle_s)),
-            ("grpc.max_connection_age_ms", _ms(self.age_s)),
-            ("grpc.max_connection_age_grace_ms", _ms(self.age_grace_s)),
             # A caller that vanished without a word is found out by asking whether it is there.
             ("grpc.keepalive_time_ms", _ms(self.keepalive_s)),
             ("grpc.keepalive_timeout_ms", _ms(self.keepalive_timeout_s)),
-            ("grpc.server.max_pending_requests", PENDING_MAX),
-            ("grpc.server.max_pending_requests_hard_limit", PENDING_MAX),
         )
 
 
@@ -77,17 +84,49 @@ def _ms(seconds: float) -> int:
 DEFAULT_LIMITS = Limits()
 
 
-class GrpcioTransport:
+class TransportMissing(Exception):
+    """A server library was asked for that is not installed; the text says what to do."""
+
+
+NewServer = Callable[[Limits], grpc.aio.Server]
+
+
+def grpcio_server(limits: Limits) -> grpc.aio.Server:
+    return grpc.aio.server(options=limits.options())
+
+
+def native_server(limits: Limits) -> grpc.aio.Server:
+    """Speaks HTTP/2 outside of the interpreter's lock: several times as many calls a second, and plaintext only
+    (docs/decisions/0023). Raises TransportMissing."""
+    try:
+        # `from pygrpc_native import aio` never ends in 0.5.
+        import pygrpc_native.aio  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        message = (
+            "the native transport was asked for and its library is not installed: pip install 'slotlease[native]', or "
+            "say --transport grpcio"
+        )
+        raise TransportMissing(message) from error
+    return pygrpc_native.aio.server(options=limits.options_of_all())
+
+
+class GrpcTransport:
     """Serves handlers by full method path ("/package.Service/Method"), with `grpc.health.v1.Health` for each of their
     services and for the empty name. Made, used and stopped on one running event loop.
 
-    `reflection` also tells callers what the services look like; their descriptors must have been imported.
+    `reflection` also tells callers what the services look like; their descriptors must have been imported. Of what
+    `new_server` makes only grpcio's speaks TLS.
     """
 
     def __init__(
-        self, handlers: Mapping[str, Handler], *, reflection: bool = False, limits: Limits = DEFAULT_LIMITS
+        self,
+        handlers: Mapping[str, Handler],
+        *,
+        new_server: NewServer = grpcio_server,
+        reflection: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self._server = grpc.aio.server(options=limits.options())
+        self._server = new_server(limits)
         self._health = health.aio.HealthServicer()
         self._services: list[str] = []
         self._register(handlers)

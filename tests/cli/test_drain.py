@@ -11,6 +11,7 @@ from pathlib import Path
 
 import apsw
 import grpc
+import pytest
 
 from slotlease.domain.slot import SECOND_US
 from slotlease.store.open import open_store
@@ -22,6 +23,7 @@ from tests.wire import asking
 
 CALLERS = 16
 DRAIN_S, GRACE_S = 2.0, 10.0
+BY_EACH = pytest.mark.parametrize("library", ["grpcio", "native"])
 LARGE = Offered(spots_total=10_000, start_us=int(TOMORROW.timestamp()) * SECOND_US)
 
 
@@ -68,14 +70,15 @@ def call_until_refused(server: Server, number: int, told: Told) -> None:
             return
 
 
+@BY_EACH
 def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice_when_the_server_stops_under_load(
-    tmp_path: Path,
+    tmp_path: Path, library: str
 ) -> None:
     ledger = large_ledger(tmp_path)
     told = Told()
     stopping = ("--drain", f"{DRAIN_S}s", "--grace", f"{GRACE_S}s")
     with (
-        serving(ledger, tmp_path, "--log-level", "error", *stopping) as server,
+        serving(ledger, tmp_path, "--transport", library, "--log-level", "error", *stopping) as server,
         ThreadPoolExecutor(CALLERS) as callers,
     ):
         asked = [callers.submit(call_until_refused, server, number, told) for number in range(CALLERS)]
@@ -104,11 +107,12 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice_when_the_server_
     assert run_process("doctor", "--store", ledger, cwd=tmp_path).code == 0
 
 
-def test_a_call_under_way_when_the_server_stops_is_answered_after_its_commit(tmp_path: Path) -> None:
+@BY_EACH
+def test_a_call_under_way_when_the_server_stops_is_answered_after_its_commit(tmp_path: Path, library: str) -> None:
     """It waits for another program's write, and the server for it."""
     ledger = large_ledger(tmp_path)
     other = apsw.Connection(ledger.removeprefix("sqlite:///"))
-    with serving(ledger, tmp_path, "--grace", "20s") as server:
+    with serving(ledger, tmp_path, "--transport", library, "--grace", "20s") as server:
         other.execute("BEGIN IMMEDIATE")
         waiting = server.stub.CreateLease.future(asking.lease(LARGE.asked(), "waiting"), timeout=WAIT_S)
         server.stub.CheckAvailability(asking.check(LARGE.asked()), timeout=WAIT_S)

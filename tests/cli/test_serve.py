@@ -10,18 +10,21 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from urllib.request import urlopen
 
 import apsw
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from slotlease.domain.lease import LeaseState
 from slotlease.domain.slot import SECOND_US, AskedSlot
 from slotlease.inventory.example import GYM, YOGA, YOGA_STARTS
 from slotlease.store.clock import system_clock
 from slotlease.store.open import open_store
+from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.proto.v2 import booking_pb2
 from slotlease.wire.proto.v2.booking_service_pb2 import (
     CheckAvailabilityRequest,
@@ -35,6 +38,8 @@ from tests.telemetry.reading import page, value_on
 
 AT_7 = TOMORROW.replace(hour=7)
 HOLD_YOGA_AT_7 = ("--merchant", GYM, "--service", YOGA, "--start", AT_7.isoformat(), "--duration", "1h")
+
+BOOKING_SERVICES = {grpc_v0.SERVICE, grpc_v2.SERVICE}
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -119,6 +124,35 @@ def test_metrics_are_on_a_port_of_their_own(ledger: str, tmp_path: Path) -> None
         assert count_available(server) == 12
         of = {"version": "v2", "method": "CheckAvailability", "code": "OK", "cause": ""}
         assert value_on(page(said[1]), "slotlease_calls_total", **of) == 1
+
+
+def test_with_the_native_library_health_reflection_metrics_and_version_3_are_as_ever(
+    ledger: str, tmp_path: Path
+) -> None:
+    options = ("--transport", "native", "--reflection", "on", "--metrics", "127.0.0.1:0", "--rest", "127.0.0.1:0")
+    with serving(ledger, tmp_path, *options) as server:
+        assert server.process.stdout is not None
+        told = [server.process.stdout.readline() for _ in range(2)]
+        rest, metrics = (line.partition("://")[2].partition("/")[0] for line in told)
+        assert server.health() == "SERVING"
+        assert count_available(server) == 12
+        assert set(ProtoReflectionDescriptorDatabase(server.channel).get_services()) >= BOOKING_SERVICES
+        of = {"version": "v2", "method": "CheckAvailability", "code": "OK", "cause": ""}
+        assert value_on(page(metrics), "slotlease_calls_total", **of) == 1
+        assert value_on(page(metrics), "slotlease_calls_in_flight") == 0
+        with urlopen(f"http://{rest}/v3/HealthCheck", timeout=WAIT_S) as answer:
+            assert answer.status == 200
+        server.ask_to_stop()
+        assert server.exit_code() == 0
+    assert "error" not in server.log.read_text("utf-8")
+
+
+def test_the_native_library_is_refused_with_what_it_cannot_do(ledger: str, tmp_path: Path) -> None:
+    options = ("--transport", "native", "--tls-certificate", "server.pem", "--connection-age", "1h")
+    outcome = run_process("serve", "--store", ledger, "--grpc", "127.0.0.1:0", *options, cwd=tmp_path)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "tls_certificate (from --tls-certificate): the native transport leaves this to the proxy" in outcome.err
+    assert "connection_age (from --connection-age): the native transport leaves this to the proxy" in outcome.err
 
 
 def test_a_metrics_port_that_is_taken_is_refused_by_name(ledger: str, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from slotlease.domain.policy import Rules
 from slotlease.store.protocol import Store
 from slotlease.telemetry import Report
 from slotlease.telemetry.metrics import Metrics
-from slotlease.transport import GrpcioTransport, Limits
+from slotlease.transport import GrpcTransport, Limits, NewServer, grpcio_server, native_server
 from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.admission import Admission
 from slotlease.wire.bridge import AskDesk
@@ -35,6 +35,23 @@ from tests.wire.client_v0 import ClientV0
 from tests.wire.ledger_rows import LedgerRows
 from tests.wire.whole_requests import CALLS, whole_requests
 
+NEW_SERVERS: dict[str, NewServer] = {"grpcio": grpcio_server, "native": native_server}
+
+_in_use: list[NewServer] = [grpcio_server]
+"""The last one serves."""
+
+
+@pytest.fixture(scope="module", params=NEW_SERVERS)
+def library(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Whoever serves while a test uses this, serves with each library in turn."""
+    _in_use.append(NEW_SERVERS[request.param])
+    yield request.param
+    _in_use.pop()
+
+
+BY_GRPCIO = pytest.mark.parametrize("library", ["grpcio"], indirect=True)
+"""For what the other library leaves to the proxy in front of it (docs/decisions/0023)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -42,7 +59,7 @@ class Served:
 
     shop: Shop
     desk: Desk
-    transport: GrpcioTransport
+    transport: GrpcTransport
     admission: Admission
     loop: asyncio.AbstractEventLoop
     channel: grpc.Channel
@@ -109,7 +126,7 @@ def serving(  # noqa: PLR0913 - a test names the one that it is about
         waiting_max=waiting_max,
         tally=None if metrics is None else Tally(metrics, shop.store.live_leases),
     )
-    ready: Future[tuple[GrpcioTransport, asyncio.AbstractEventLoop, asyncio.Event, int]] = Future()
+    ready: Future[tuple[GrpcTransport, asyncio.AbstractEventLoop, asyncio.Event, int]] = Future()
 
     async def serve() -> None:
         done = asyncio.Event()
@@ -128,7 +145,7 @@ def serving(  # noqa: PLR0913 - a test names the one that it is about
                 leases=leases,
             ),
         }
-        transport = GrpcioTransport(handlers, reflection=reflection, limits=limits or Limits())
+        transport = GrpcTransport(handlers, new_server=_in_use[-1], reflection=reflection, limits=limits or Limits())
         port = transport.bind("127.0.0.1:0", tls.certificate if tls else None)
         await transport.start()
         ready.set_result((transport, asyncio.get_running_loop(), done, port))
@@ -151,7 +168,7 @@ def serving(  # noqa: PLR0913 - a test names the one that it is about
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, library: str) -> Iterator[Served]:  # noqa: ARG001 - see there
     """One server for a file of tests. Each keeps to its own merchant and users, and moves the clock by minutes."""
     shop = open_shop(tmp_path_factory.mktemp("ledger"))
     with serving(shop) as served:
@@ -189,7 +206,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world(library: str) -> Iterator[World]:  # noqa: ARG001 - see there
     with scratch_folder() as folder:
         shop, ledger = open_shop(folder), LedgerRows(folder)
         requests = whole_requests(shop)
@@ -201,7 +218,7 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(tmp_path_factory: pytest.TempPathFactory, library: str) -> Iterator[Shop]:  # noqa: ARG001 - see there
     """A ledger of its own, for a test that serves it in a special way."""
     shop = open_shop(tmp_path_factory.mktemp("ledger"))
     shop.offer(Offered())

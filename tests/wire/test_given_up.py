@@ -55,7 +55,7 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory, library: str) -> Iterator[Stage]:  # noqa: ARG001 - see there
     folder = tmp_path_factory.mktemp("ledger")
     shop, ledger = open_shop(folder), LedgerRows(folder)
     requests = whole_requests(shop)

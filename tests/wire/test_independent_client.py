@@ -18,7 +18,7 @@ from slotlease.domain.slot import SECOND_US
 from slotlease.wire.callers import Callers
 from tests.certificates import Files, made, shown
 from tests.support import DAY_US, Offered, Shop
-from tests.wire.conftest import Tls, serving
+from tests.wire.conftest import BY_GRPCIO, Tls, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = Path(__file__).resolve().parent / "node"
@@ -110,6 +110,7 @@ def test_a_client_that_shares_no_code_with_us_tells_the_lease_story_of_both_vers
     assert served.incidents == []
 
 
+@BY_GRPCIO
 @pytest.mark.slow
 def test_it_tells_the_same_story_over_mutual_tls_and_not_without_its_certificate(
     shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]

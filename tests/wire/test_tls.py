@@ -31,6 +31,12 @@ from tests.wire.whole_requests import CALLS
 SPIFFE = "spiffe://shop.example/caller"
 
 
+@pytest.fixture(scope="module")
+def library() -> str:
+    """The other one speaks plaintext only."""
+    return "grpcio"
+
+
 @dataclass(frozen=True)
 class Guarded:
     """A server over TLS, its files, and the authority that issued what it shows."""

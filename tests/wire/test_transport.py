@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 
 import grpc
@@ -11,12 +12,12 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from slotlease.serving import CannotListen
-from slotlease.transport import GrpcioTransport
+from slotlease.transport import GrpcTransport, Limits, TransportMissing, native_server
 from slotlease.wire import grpc_v0, grpc_v2
 from tests.support import Offered, Shop
 from tests.wire import asking
 from tests.wire.client import CALL_TIMEOUT_S, Client
-from tests.wire.conftest import Served, serving
+from tests.wire.conftest import NEW_SERVERS, Served, serving
 
 Health = health_pb2.HealthCheckResponse
 
@@ -96,9 +97,9 @@ def test_a_request_over_a_mebibyte_never_reaches_a_handler(served: Served) -> No
     assert ended.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def test_a_port_that_another_server_has_is_refused_with_what_to_do() -> None:
+def test_a_port_that_another_server_has_is_refused_with_what_to_do(library: str) -> None:
     async def bind_twice() -> str:
-        first, second = GrpcioTransport({}), GrpcioTransport({})
+        first, second = (GrpcTransport({}, new_server=NEW_SERVERS[library]) for _ in range(2))
         port = first.bind("127.0.0.1:0")
         with pytest.raises(CannotListen) as raised:
             second.bind(f"127.0.0.1:{port}")
@@ -112,7 +113,44 @@ def test_a_port_that_another_server_has_is_refused_with_what_to_do() -> None:
     )
 
 
+def test_no_call_takes_a_way_round_inside_the_server(library: str) -> None:
+    """The native library hands calls that were not registered as it wants them to grpcio, on a Unix socket behind
+    itself, at a fifth of the speed: DESIGN section 7."""
+    peers = []
+
+    async def noting(payload: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        peers.append(context.peer())
+        return payload
+
+    async def call_twice() -> None:
+        transport = GrpcTransport({"/shop.Shop/One": noting, "/shop.Shop/Two": noting}, new_server=NEW_SERVERS[library])
+        port = transport.bind("127.0.0.1:0")
+        await transport.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            for name in ("One", "Two"):
+                call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/shop.Shop/{name}")
+                assert await call(b"x") == b"x"
+        await transport.stop(grace_s=0)
+
+    asyncio.run(call_twice())
+    assert len(peers) == 2
+    assert all(peer.startswith("ipv4:127.0.0.1:") for peer in peers)
+
+
+def test_without_its_extra_the_native_library_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pygrpc_native", None)
+    monkeypatch.delitem(sys.modules, "pygrpc_native.aio", raising=False)
+    with pytest.raises(TransportMissing) as raised:
+        native_server(Limits())
+    assert str(raised.value) == (
+        "the native transport was asked for and its library is not installed: pip install 'slotlease[native]', or say "
+        "--transport grpcio"
+    )
+
+
 def test_a_call_under_way_is_answered_before_the_server_stops() -> None:
+    """The native library by itself may cut an answer that it was given in that moment (docs/decisions/0023): with it,
+    as with grpcio, tests/cli/test_drain.py asks the whole server for this."""
     begun, go_on = threading.Event(), asyncio.Event()
 
     async def slow(payload: bytes, context: object) -> bytes:  # noqa: ARG001 - it is a handler
@@ -121,7 +159,7 @@ def test_a_call_under_way_is_answered_before_the_server_stops() -> None:
         return b"answered: " + payload
 
     async def call_while_it_stops() -> bytes:
-        transport = GrpcioTransport({"/shop.Shop/Slow": slow})
+        transport = GrpcTransport({"/shop.Shop/Slow": slow})
         port = transport.bind("127.0.0.1:0")
         await transport.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -32,6 +32,10 @@ def serve(
     grpc: Annotated[
         str | None, _option("HOST:PORT", "Where to listen; port 0 takes any free one.", "127.0.0.1:50051")
     ] = None,
+    transport: Annotated[
+        str | None,
+        _option("grpcio|native", "What serves gRPC: native is faster and leaves TLS to a proxy in front.", "grpcio"),
+    ] = None,
     rest: Annotated[str | None, _option("HOST:PORT|off", "Where to serve version 3, JSON over HTTP.", "off")] = None,
     rest_prefix: Annotated[
         str | None, _option("PATH", "What stands before /v3 in version 3's paths.", "nothing")
@@ -116,6 +120,7 @@ def serve(
         store=store,
         store_scope=store_scope,
         grpc=grpc,
+        transport=transport,
         rest=rest,
         rest_prefix=rest_prefix,
         metrics=metrics,
@@ -156,10 +161,11 @@ def _serve(settings: Settings) -> None:
     from slotlease.serve import run  # noqa: PLC0415 - the same
     from slotlease.serving import CannotListen  # noqa: PLC0415 - the same
     from slotlease.telemetry.traces import TracesMissing  # noqa: PLC0415 - the same
+    from slotlease.transport import TransportMissing  # noqa: PLC0415 - the same
 
     try:
         run(settings, _announce)
-    except (CannotListen, CertificateRefused, TracesMissing) as error:
+    except (CannotListen, CertificateRefused, TracesMissing, TransportMissing) as error:
         raise CommandFailed(str(error)) from error
 
 
