@@ -62,7 +62,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("programme", choices=PROGRAMMES)
     parser.add_argument("--only", action="append", choices=WORKLOADS, help="only this workload; several times for more")
     parser.add_argument("--store", choices=["sqlite"], help="every row on this store")
-    parser.add_argument("--transport", choices=["grpcio"], help="every row of gRPC by this transport")
+    parser.add_argument("--transport", choices=["grpcio", "native"], help="every row of gRPC by this transport")
     parser.add_argument("--processes", type=int, help="so many server processes")
     parser.add_argument("--runs", type=int, help="so many runs of each row count")
     parser.add_argument("--tries", type=int, help="and so many are made at most, where others use the machine")

@@ -14,7 +14,7 @@ import uvloop
 from starlette.types import Receive, Scope, Send
 
 from bench.requests import ECHO_PATH
-from slotlease.transport import GrpcioTransport
+from slotlease.transport import NEW_SERVERS, GrpcTransport
 from slotlease.transport_http import HttpTransport
 from slotlease.wire.proto.v2 import booking_service_pb2 as rpc
 
@@ -50,7 +50,7 @@ async def serve(transport: str) -> None:
         port = http.bind("127.0.0.1:0")
         await http.start(echo_http)
     else:
-        served = GrpcioTransport({ECHO_PATH: echo})
+        served = GrpcTransport({ECHO_PATH: echo}, new_server=NEW_SERVERS[transport])
         port = served.bind("127.0.0.1:0")
         await served.start()
     sys.stdout.write(f"127.0.0.1:{port}\n")

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -33,7 +33,7 @@ from slotlease.store.protocol import Store
 from slotlease.telemetry import Report, reporter, set_up_logs, tell_strays
 from slotlease.telemetry.metrics import Metrics
 from slotlease.telemetry.traces import open_traces
-from slotlease.transport import GrpcTransport, Limits, grpcio_server, native_server
+from slotlease.transport import NEW_SERVERS, GrpcTransport, Limits
 from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.admission import Admission
 from slotlease.wire.bridge import AskDesk
@@ -48,8 +48,6 @@ LEAST_GRACE_S = 0.5
 
 ON_THEIR_WAY_S = 0.2
 """Longer than a call takes from its caller to us."""
-
-_NEW_SERVERS: Final = {"grpcio": grpcio_server, "native": native_server}
 
 _log = structlog.get_logger("slotlease.serve")
 
@@ -168,7 +166,7 @@ class _Server:
                 }
                 transport = GrpcTransport(
                     handlers,
-                    new_server=_NEW_SERVERS[settings.transport],
+                    new_server=NEW_SERVERS[settings.transport],
                     reflection=settings.reflection,
                     limits=self._limits(),
                 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import grpc
 import grpc.aio
@@ -108,6 +108,10 @@ def native_server(limits: Limits) -> grpc.aio.Server:
         )
         raise TransportMissing(message) from error
     return pygrpc_native.aio.server(options=limits.options_of_all())
+
+
+NEW_SERVERS: Final[Mapping[str, NewServer]] = {"grpcio": grpcio_server, "native": native_server}
+"""By what `--transport` calls them."""
 
 
 class GrpcTransport:

@@ -21,7 +21,7 @@ from slotlease.domain.policy import Rules
 from slotlease.store.protocol import Store
 from slotlease.telemetry import Report
 from slotlease.telemetry.metrics import Metrics
-from slotlease.transport import GrpcTransport, Limits, NewServer, grpcio_server, native_server
+from slotlease.transport import NEW_SERVERS, GrpcTransport, Limits, NewServer, grpcio_server
 from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.admission import Admission
 from slotlease.wire.bridge import AskDesk
@@ -34,8 +34,6 @@ from tests.wire.client import CALL_TIMEOUT_S, Client
 from tests.wire.client_v0 import ClientV0
 from tests.wire.ledger_rows import LedgerRows
 from tests.wire.whole_requests import CALLS, whole_requests
-
-NEW_SERVERS: dict[str, NewServer] = {"grpcio": grpcio_server, "native": native_server}
 
 _in_use: list[NewServer] = [grpcio_server]
 """The last one serves."""

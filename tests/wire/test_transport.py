@@ -12,12 +12,12 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from slotlease.serving import CannotListen
-from slotlease.transport import GrpcTransport, Limits, TransportMissing, native_server
+from slotlease.transport import NEW_SERVERS, GrpcTransport, Limits, TransportMissing, native_server
 from slotlease.wire import grpc_v0, grpc_v2
 from tests.support import Offered, Shop
 from tests.wire import asking
 from tests.wire.client import CALL_TIMEOUT_S, Client
-from tests.wire.conftest import NEW_SERVERS, Served, serving
+from tests.wire.conftest import Served, serving
 
 Health = health_pb2.HealthCheckResponse
 
