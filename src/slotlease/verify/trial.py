@@ -141,16 +141,22 @@ class Trial:
 
     def prepared(self, answer: Answer[ValueT], what: str) -> ValueT:
         """What a case builds on and does not judge. Raises NotTried."""
-        if answer.word != OK or answer.value is None:
-            raise NotTried(f"it needs {what}, and {answer.method} answered {said(answer)}")
+        if answer.word != OK or answer.value is None or answer.flaw:
+            raise NotTried(f"it needs {what}, and {answer.method} answered {answer.flaw or said(answer)}")
         return answer.value
 
     def booked(self, slot: Slot, user: User | None = None) -> Booking:
         """Of one that is to be changed or looked at. Raises NotTried."""
-        return self.prepared(self.caller.create_booking(self.wish(slot, user)), "a booking")
+        booking = self.prepared(self.caller.create_booking(self.wish(slot, user)), "a booking")
+        if not booking.booking_id:
+            raise NotTried("it needs a booking with an id, and CreateBooking gave none")
+        return booking
 
     def leased(self, slot: Slot, **more: object) -> Lease:
-        return self.prepared(self.caller.create_lease(self.lease_wish(slot, **more)), "a lease")
+        lease = self.prepared(self.caller.create_lease(self.lease_wish(slot, **more)), "a lease")
+        if not lease.lease_id:
+            raise NotTried("it needs a lease with an id, and CreateLease gave none")
+        return lease
 
     def free(self, slot: Slot) -> int:
         """How many spots are to be had: asked of CheckAvailability, else of the lookup, which says 0 or 1 for "one at

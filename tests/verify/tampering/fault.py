@@ -36,8 +36,9 @@ Tamper = Callable[[Call], Any]
 @dataclass(frozen=True)
 class Fault:
     """`methods` are those that it spoils. `fails`, `warns` and `stops` (not tried, as what it builds on failed) name
-    the cases that must end so; all others must pass or be skipped. `beside` names groups that are run besides
-    those of the named cases. One that does not wait is run without the cases that wait for leases to end."""
+    the cases that must end so, the last one by the left part of an id if need be; all others must pass or be skipped.
+    `beside` names groups that are run besides those of the named cases. Those that wait for leases to end are run where
+    it `waits`."""
 
     tamper: Tamper
     waits: bool

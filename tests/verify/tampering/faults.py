@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Each makes its faults as it is imported.
-from tests.verify.tampering import echoes, tokens, words
+from tests.verify.tampering import echoes, leases, lookups, spots, tokens, updates, words
 from tests.verify.tampering.fault import FAULTS
 
-__all__ = ["FAULTS", "echoes", "tokens", "words"]
+__all__ = ["FAULTS", "echoes", "leases", "lookups", "spots", "tokens", "updates", "words"]

@@ -40,3 +40,52 @@ def answers_OK_with_both_a_lease_and_a_failure(call: Call) -> Any:  # noqa: N802
     if answer.HasField("booking_failure"):
         answer.lease.lease_id = "none"
     return answer
+
+
+@fault(
+    "CreateLease",
+    "CreateBooking",
+    fails="lease.last-spot lease.blocks-booking booking.full booking.fill",
+)
+def says_that_a_slot_is_full_with_a_status(call: Call) -> Any:
+    """As version 0 does."""
+    answer = call.pass_on()
+    if answer.booking_failure.cause == booking_pb2.BookingFailure.SLOT_UNAVAILABLE:
+        raise Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "it is full")
+    return answer
+
+
+@fault("CreateBooking", fails="booking.made lease.consumed", stops="booking lease.consumed-twice")
+def answers_a_booking_with_nothing(call: Call) -> Any:
+    answer = call.pass_on()
+    if answer.HasField("booking"):
+        answer.Clear()
+    return answer
+
+
+@fault("CreateBooking", fails="booking.made lease.consumed")
+def makes_bookings_without_a_status(call: Call) -> Any:
+    answer = call.pass_on()
+    if answer.HasField("booking"):
+        answer.booking.ClearField("status")
+    return answer
+
+
+@fault("CreateLease", "CreateBooking", fails="lease.missing booking.missing")
+def fills_in_what_is_missing(call: Call) -> Any:
+    """A telephone number, or a token."""
+    if call.method == "CreateLease" and not call.request.lease.user_reference:
+        call.request.lease.user_reference = "anybody"
+    elif call.method == "CreateBooking" and not call.request.user_information.telephone:
+        call.request.user_information.telephone = "+1 202 555 0100"
+    return call.pass_on()
+
+
+@fault(
+    "CreateLease",
+    fails="lease.offered lease.missing lease.unknown-merchant lease.unknown-service lease.unknown-slot",
+    stops="lease",
+)
+def answers_UNKNOWN_where_it_has_no_leases(call: Call) -> Any:  # noqa: N802 - it is the status
+    call.kept["asked"] = True
+    raise Refused(grpc.StatusCode.UNKNOWN, "Exception calling application: 'NoneType' object has no attribute 'id'")
