@@ -66,6 +66,11 @@ bench: env-dev ## speed in twenty minutes: every workload, three runs of each, o
 bench-full: env-dev ## speed at length: the cross of workloads, stores, transports and loads, and ledgers of 10 million slots
 	$(BIN)/python -m bench full $(BENCH)
 
+.PHONY: bench-peers
+bench-peers: env-dev ## speed beside a booking server that is written the usual way, on PostgreSQL
+	@$(PIP) install --target build/bench/peers --upgrade --requirement bench/peers/requirements-plain.txt
+	$(BIN)/python -m bench peers $(BENCH)
+
 .PHONY: mutants
 mutants: env-dev ## spoil the rules and the desk in one place at a time: their tests must notice (half an hour)
 	nice $(BIN)/mutmut run --max-children $(MUTANTS_AT_ONCE)

@@ -1,4 +1,4 @@
-"""`python -m bench quick|usual|full`: measures, prints one table, and writes it with its plots into a folder.
+"""`python -m bench quick|usual|full|peers`: measures, prints one table, and writes it with its plots into a folder.
 
 Ends with 1 where an answer was wrong: how fast that came does not matter.
 """
@@ -10,14 +10,17 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench import caller, told
+from bench.databases import Database, SqliteFiles, postgres
 from bench.inventory import Inventory
 from bench.machine import fdatasync_per_s
-from bench.measure import CPP, Bench, Measured, Row
+from bench.measure import Bench
 from bench.requests import METHODS, Encoder, Kind, Planned
+from bench.row import CPP, Measured, Row
 from bench.rows import PROGRAMMES, for_variant
 from bench.servers import compiled
 from bench.tape import write_tape
@@ -41,9 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "Without the echo in C++: for it, install g++, pkg-config and libgrpc++-dev (Debian, Ubuntu).\n"
         )
         rows = [row for row in rows if row.transport != CPP]
-    with TemporaryDirectory(dir=options.folder, prefix="scratch-") as scratch:
+    with ExitStack() as stack:
+        scratch = stack.enter_context(TemporaryDirectory(dir=options.folder, prefix="scratch-"))
         runs, tries = options.runs or programme.runs, options.tries or programme.tries
-        bench = Bench(programs, options.folder / "ledgers", Path(scratch), runs, max(runs, tries))
+        databases: dict[str, Database] = {"sqlite": SqliteFiles(options.folder / "ledgers")}
+        if any(row.store == "postgres" for row in rows):
+            databases["postgres"] = stack.enter_context(postgres(options.folder / f"postgres-{os.getpid()}"))
+        bench = Bench(programs, databases, Path(scratch), runs, max(runs, tries))
         machine = _machine(programs, Path(scratch))
         sys.stdout.write(f"{machine}\n")
         measured = [_measure(bench, row) for row in rows]
@@ -61,7 +68,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("programme", choices=PROGRAMMES)
     parser.add_argument("--only", action="append", choices=WORKLOADS, help="only this workload; several times for more")
-    parser.add_argument("--store", choices=["sqlite"], help="every row on this store")
+    parser.add_argument("--store", choices=["sqlite", "postgres"], help="every row on this store")
     parser.add_argument("--transport", choices=["grpcio", "native"], help="every row of gRPC by this transport")
     parser.add_argument("--processes", type=int, help="so many server processes")
     parser.add_argument("--runs", type=int, help="so many runs of each row count")

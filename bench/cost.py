@@ -22,7 +22,8 @@ from tempfile import TemporaryDirectory
 
 import grpc.aio
 
-from bench.inventory import Inventory, sqlite_ledger
+from bench.databases import SqliteFiles
+from bench.inventory import Inventory
 from bench.machine import process_cpu_s
 from bench.requests import METHODS, Encoder, Kind
 from bench.servers import Server, echoing, serving
@@ -58,7 +59,7 @@ def kept() -> Cost:
 def measure(folder: Path, transport: str = "grpcio") -> Cost:
     """Takes some seconds: both servers, in turns, at CONNECTIONS times CALLERS calls at once."""
     with ExitStack() as stack:
-        url = sqlite_ledger(_INVENTORY, folder, folder)
+        url = SqliteFiles(folder).fresh(_INVENTORY, folder)
         with _on_one_core():
             servers = (
                 stack.enter_context(serving(url, folder, transport)),

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 
 from slotlease.desk.batch import Batches
 from slotlease.desk.create_lease import CreateLease
@@ -37,7 +34,7 @@ FIRST_START_S = int(
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """`expired` leases ended long ago and nobody has swept them; `held` leases are live, all of the first slot."""
+    """`expired` leases have ended and nobody has swept them; `held` leases are live, all of the first slot."""
 
     slots: int = 10_000
     merchants: int = 10
@@ -64,21 +61,8 @@ class Inventory:
         return (self.slot(number) for number in range(merchant, self.slots, self.merchants))
 
 
-def sqlite_ledger(inventory: Inventory, kept: Path, folder: Path) -> str:
-    """The address of a ledger of its own in `folder`. What it is copied from is made once a day, and kept in `kept`."""
-    template = kept / f"{FIRST_START_S}-{inventory}.db"
-    if not template.exists():
-        kept.mkdir(parents=True, exist_ok=True)
-        unfinished = template.with_suffix(".part")
-        unfinished.unlink(missing_ok=True)
-        fill(f"sqlite:///{unfinished}", inventory)
-        unfinished.rename(template)
-    shutil.copyfile(template, folder / "ledger.db")
-    return f"sqlite:///{folder / 'ledger.db'}"
-
-
 def fill(url: str, inventory: Inventory) -> None:
-    """Puts the inventory on the empty ledger at `url`, which is made where it is a file that is not there."""
+    """Puts the inventory on the empty ledger at `url`; where that is a file, it is made."""
     store = open_store(url, create=True)
     try:
         for number in range(inventory.merchants):
@@ -86,10 +70,9 @@ def fill(url: str, inventory: Inventory) -> None:
     finally:
         store.close()
     if inventory.held:
-        _lease(url, inventory, [0] * inventory.held, time.time_ns() // 1000)
+        _lease(url, inventory, [0] * inventory.held, DAY_US)
     if inventory.expired:
-        numbers = [number % inventory.slots for number in range(inventory.expired)]
-        _lease(url, inventory, numbers, time.time_ns() // 1000 - DAY_US)
+        _lease(url, inventory, [number % inventory.slots for number in range(inventory.expired)], SECOND_US)
 
 
 def _put_merchant(store: Store, inventory: Inventory, number: int) -> None:
@@ -122,15 +105,15 @@ def _row(merchant: Merchant, asked: AskedSlot, spots: int) -> Slot:
     )
 
 
-def _lease(url: str, inventory: Inventory, numbers: list[int], now_us: int) -> None:
-    """Leases of a day, through the desk itself, by a clock that stands at `now_us`."""
+def _lease(url: str, inventory: Inventory, numbers: list[int], lasts_us: int) -> None:
+    """Leases of these slots, through the desk itself."""
 
     def report(error: BaseException) -> str:
         raise error
 
-    store = open_store(url, lambda: now_us)
-    day = LeaseTerms(min_us=DAY_US // 2, max_us=DAY_US // 2, default_us=DAY_US // 2)
-    batches = Batches(store, Rules(store.fingerprint_key, day), report)
+    store = open_store(url)
+    terms = LeaseTerms(min_us=lasts_us, max_us=lasts_us, default_us=lasts_us)
+    batches = Batches(store, Rules(store.fingerprint_key, terms), report)
     try:
         for first in range(0, len(numbers), 1000):
             piece = range(first, min(first + 1000, len(numbers)))

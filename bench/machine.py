@@ -27,7 +27,6 @@ class Reading:
 
     of: dict[int, float]
     parents: dict[int, int]
-    names: dict[int, str]
 
     def tree(self, pid: int) -> set[int]:
         """The process and all that it started."""
@@ -37,26 +36,22 @@ class Reading:
             new = {child for child, parent in self.parents.items() if parent in new} - found
         return found
 
-    def named(self, name: str) -> set[int]:
-        return {pid for pid, called in self.names.items() if called == name}
-
 
 def read_cpu() -> Reading:
     """Linux only."""
     user, nice, system, _, _, _, _, steal = map(int, (_PROC / "stat").read_text().split(maxsplit=9)[1:9])
     at_s = time.monotonic()
-    of, parents, names = {}, {}, {}
+    of, parents = {}, {}
     for path in _PROC.glob("[0-9]*"):
         try:
             text = (path / "stat").read_text()
         except OSError:
             continue  # it has ended meanwhile
         pid = int(path.name)
-        names[pid] = text[text.index("(") + 1 : text.rindex(")")]
         words = text[text.rindex(")") + 2 :].split()
         parents[pid] = int(words[1])
         of[pid] = (int(words[11]) + int(words[12])) / _TICKS_PER_S
-    return Reading(at_s, (user + nice + system + steal) / _TICKS_PER_S, of, parents, names)
+    return Reading(at_s, (user + nice + system + steal) / _TICKS_PER_S, of, parents)
 
 
 def spent_s(before: Reading, after: Reading, pids: Collection[int]) -> float:

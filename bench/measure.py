@@ -4,127 +4,47 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from random import Random
-from statistics import median
 from tempfile import TemporaryDirectory
 
 import grpc
 
 from bench import caller
 from bench.caller import ECHO
-from bench.inventory import sqlite_ledger
+from bench.databases import Database
 from bench.machine import foreign_cores, memory_mb, peak_memory_mb, spent_s
 from bench.requests import METHODS, Encoder, Planned
-from bench.servers import Server, audit_of_ledger, compiled, echoing, serving
+from bench.row import CPP, PLAIN, Measured, Row, Run
+from bench.servers import Server, audit_of_ledger, compiled, echoing, plain, serving
 from bench.tape import LOST, Call, Request, write_tape
 from bench.workloads import WORKLOADS, Workload, quantile
 from slotlease.wire.proto.v2.booking_pb2 import BookingFailure
 
-FOREIGN_CORES_MAX = 0.12
-CLIENT_CORES_MAX = 0.6
 WARM_S = 0.5
 CONNECTIONS = {1: 1, 16: 4, 64: 4, 128: 8}
 """By how many callers there are at once, for HTTP/2. HTTP/1.1 has one for each."""
 
-CALLS_PER_S_MAX = {"grpcio": 12_000, "native": 45_000, "http": 6_000}
+CALLS_PER_S_MAX = {"grpcio": 12_000, "native": 45_000, "http": 6_000, PLAIN: 6_000}
 """What a tape must be long enough for."""
 
-CPP = "c++"
-"""The transport of an echo that is not Python."""
-
-BATCH_MAX = 256
-"""The server's own default."""
-
 CYCLE = 5_000
+SLOTS_RECOUNTED = 10_000
+"""A larger ledger takes too long to recount after each run."""
+
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """`transport`: grpcio, native, http for version 3, or CPP. `rate_per_s` 0: closed loop of `concurrent` callers.
-    `batch_max`: how many requests may share a commit."""
-
-    workload: str
-    concurrent: int = 128
-    transport: str = "grpcio"
-    store: str = "sqlite"
-    api: str = "v2"
-    processes: int = 1
-    batch_max: int = BATCH_MAX
-    rate_per_s: float = 0
-    for_s: float = 2.0
-
-    def __str__(self) -> str:
-        load = f"{self.rate_per_s:,.0f}/s" if self.rate_per_s else f"@{self.concurrent}"
-        store = "" if self.workload == "echo" else f" {self.store}"
-        processes = f" x{self.processes}" if self.processes > 1 else ""
-        api = "" if self.api == "v2" else f" {self.api}"
-        alone = f" batch-max {self.batch_max}" if self.batch_max != BATCH_MAX else ""
-        return f"{self.workload} {self.transport}{store}{api}{processes}{alone} {load}"
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One measurement. Microseconds are of processor time, for each call; latencies are from when a call was due."""
-
-    calls_per_s: float
-    pairs_per_s: float
-    p50_ms: float
-    p99_ms: float
-    p999_ms: float
-    server_us: float
-    client_us: float
-    database_us: float
-    server_cores: float
-    client_cores: float
-    foreign_cores: float
-    start_s: float
-    idle_mb: float
-    peak_mb: float
-    answers: dict[str, int]
-    wrong: list[str] = field(default_factory=list)
-
-    @property
-    def is_disturbed(self) -> bool:
-        return self.foreign_cores > FOREIGN_CORES_MAX
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The runs of a row that count, in order of calls/s: the undisturbed ones, or all where there are too few."""
-
-    row: Row
-    runs: list[Run]
-    tries: int
-
-    @property
-    def middle(self) -> Run:
-        return self.runs[(len(self.runs) - 1) // 2]
-
-    @property
-    def is_disturbed(self) -> bool:
-        return any(run.is_disturbed for run in self.runs)
-
-    @property
-    def wrong(self) -> list[str]:
-        return [one for run in self.runs for one in run.wrong]
-
-    def middle_of(self, name: str) -> float:
-        """The median of one figure of the runs, by its name."""
-        return float(median(getattr(run, name) for run in self.runs))
-
-
-@dataclass(frozen=True, slots=True)
 class Bench:
-    """`kept`: for ledgers to copy; `scratch`: the disk that is measured."""
+    """`databases` by the name of the store; `scratch` is on the disk that is measured."""
 
-    programs: dict[str, Path]
-    kept: Path
+    programs: Mapping[str, Path]
+    databases: Mapping[str, Database]
     scratch: Path
     runs: int
     tries: int
@@ -169,6 +89,10 @@ class _Running:
     folder: Path
     url: str = ""
 
+    @property
+    def database(self) -> Database:
+        return self.bench.databases[self.row.store]
+
     def run(self, number: int) -> Run:
         log = self.folder / "calls"
         with self._server() as server:
@@ -184,6 +108,8 @@ class _Running:
         wrong = self._audit(loaded)
         if self.workload.crashes:
             wrong += self._asked_again(loaded)
+        if self.url:
+            self.database.drop(self.url)
         return self._figures(loaded, pids, wrong, (server.start_s, idle_mb, peak_mb))
 
     @contextmanager
@@ -192,13 +118,19 @@ class _Running:
         if self.workload.name == "echo":
             cpp = self.row.transport == CPP
             chosen = compiled(self.bench.programs[ECHO]) if cpp else echoing(self.row.transport)
+        elif self.row.transport == PLAIN:
+            self.url = self.database.empty()
+            chosen = plain(self.url, self.workload.inventory)
         else:
             if not self.url:
-                self.url = sqlite_ledger(self.workload.inventory, self.bench.kept, self.folder)
-            options = (*self.workload.options, "--batch-max", str(self.row.batch_max))
-            chosen = serving(self.url, self.folder, self.row.transport, options)
+                self.url = self.database.fresh(self.workload.inventory, self.folder)
+            chosen = serving(self.url, self.folder, self.row.transport, self._options())
         with chosen as server:
             yield server
+
+    def _options(self) -> list[str]:
+        options = [*self.workload.options, "--batch-max", str(self.row.batch_max)]
+        return [*options, "--workers", str(self.row.processes)] if self.row.processes > 1 else options
 
     def _load(self, server: Server, number: int) -> caller.Load:
         row, http1 = self.row, self.row.transport == "http"
@@ -218,7 +150,7 @@ class _Running:
     def _audit(self, loaded: caller.Loaded) -> list[str]:
         seen = [(self.planned[call.record], call) for call in loaded.calls]
         wrong = [one for audit in self.workload.audits for one in audit(self.workload.inventory, seen)]
-        if self.url and self.workload.inventory.slots <= CYCLE * 2:
+        if self.url and self.row.transport != PLAIN and self.workload.inventory.slots <= SLOTS_RECOUNTED:
             wrong += audit_of_ledger(self.url)
         if not any(call.is_answered for call in loaded.calls):
             wrong.append("no call was answered")
@@ -253,7 +185,7 @@ class _Running:
         before, after = loaded.before, loaded.after
         wall_s = after.at_s - before.at_s
         server_s = spent_s(before, after, pids)
-        database = after.named("postgres") - pids if self.row.store == "postgres" else set[int]()
+        database = after.tree(self.database.pid) | before.tree(self.database.pid) if self.database.pid else set[int]()
         database_s = spent_s(before, after, database)
         foreign = max(0.0, foreign_cores(before, after, pids | database) - loaded.client_cpu_s / wall_s)
         per_call = 1e6 / max(1, len(measured))

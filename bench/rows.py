@@ -1,11 +1,11 @@
-"""Which rows each of the three benchmarks measures."""
+"""Which rows each of the benchmarks measures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from bench.measure import Row
+from bench.row import CPP, PLAIN, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,74 +17,111 @@ class Programme:
     tries: int
 
 
+NATIVE, POSTGRES, HTTP = "native", "postgres", "http"
+
 QUICK = Programme(
-    (
-        Row("echo", for_s=1.5),
-        Row("lease-uniform", 1, for_s=1.5),
-        Row("lease-uniform", 16, for_s=1.5),
-        Row("lease-uniform", for_s=1.5),
-        Row("lease-hot", for_s=1.5),
-        Row("lease-scarce", for_s=1.5),
-        Row("lease-book", for_s=1.5),
-        Row("check", for_s=1.5),
+    tuple(
+        replace(row, for_s=1.5)
+        for row in (
+            Row("echo"),
+            Row("echo", transport=NATIVE),
+            Row("lease-uniform"),
+            Row("lease-uniform", 1, NATIVE),
+            Row("lease-uniform", 128, NATIVE),
+            Row("lease-hot", 128, NATIVE),
+            Row("lease-scarce", 128, NATIVE),
+            Row("lease-book", 128, NATIVE),
+            Row("check", 128, NATIVE),
+        )
     ),
     runs=1,
     tries=2,
 )
 
 _USUAL = (
-    Row("echo", transport="c++"),
-    Row("echo", 1),
-    Row("echo", 16),
-    Row("echo"),
-    Row("lease-uniform", 1),
-    Row("lease-uniform", 16),
-    Row("lease-uniform"),
-    Row("lease-zipf"),
-    Row("lease-hot"),
-    Row("lease-hot", batch_max=1),
-    Row("lease-full"),
-    Row("lease-scarce"),
-    Row("lease-replay"),
-    Row("lease-book"),
-    Row("lease-uniform", api="v0"),
-    Row("check"),
-    Row("batch-lookup", 16),
-    Row("mix"),
-    Row("mix", rate_per_s=1000, for_s=4),
-    Row("crash", 64),
-    Row("echo", 16, transport="http", api="v3"),
-    Row("lease-book", 16, transport="http", api="v3"),
-    Row("batch-lookup", 16, transport="http", api="v3"),
+    Row("echo", 128, CPP),
+    *(Row("echo", concurrent, transport) for transport in ("grpcio", NATIVE) for concurrent in (1, 128)),
+    *(Row("lease-uniform", concurrent) for concurrent in (1, 16, 128)),
+    *(Row(workload) for workload in ("lease-book", "check")),
+    *(Row("lease-uniform", concurrent, NATIVE) for concurrent in (1, 16, 128)),
+    *(
+        Row(workload, 128, NATIVE)
+        for workload in ("lease-zipf", "lease-hot", "lease-full", "lease-scarce", "lease-replay", "lease-book", "check")
+    ),
+    Row("lease-uniform", 128, NATIVE, api="v0"),
+    Row("batch-lookup", 16, NATIVE),
+    Row("mix", 128, NATIVE, rate_per_s=1000, for_s=4),
+    Row("crash", 64, NATIVE),
+    Row("lease-uniform", 1, "grpcio", POSTGRES),
+    *(Row("lease-uniform", concurrent, NATIVE, POSTGRES) for concurrent in (1, 128)),
+    *(Row(workload, 128, NATIVE, POSTGRES) for workload in ("lease-hot", "lease-scarce", "lease-book", "check")),
+    Row("lease-hot", 128, NATIVE, POSTGRES, batch_max=1),
+    Row("echo", 16, HTTP, api="v3"),
+    Row("lease-book", 16, HTTP, api="v3"),
+    Row("batch-lookup", 16, HTTP, api="v3"),
 )
-USUAL = Programme(_USUAL, runs=3, tries=5)
+USUAL = Programme(_USUAL, runs=3, tries=4)
+
+_LARGE = ("lease-1m-slots", "lease-10m-slots", "lease-1m-expired", "lease-10k-merchants")
 
 
 def _cross() -> Iterator[Row]:
-    yield from _USUAL
-    for workload in ("lease-hot", "lease-book", "check"):
-        yield Row(workload, 16)
-    for concurrent in (1, 16):
-        yield Row("batch-lookup", concurrent)
-    yield Row("lease-expire", rate_per_s=2000, for_s=30)
-    yield Row("mix", rate_per_s=4000, for_s=10)
-    yield Row("lease-uniform", rate_per_s=1000, for_s=10)
-    for workload in ("lease-1m-slots", "lease-10m-slots", "lease-1m-expired", "lease-10k-merchants"):
-        yield Row(workload)
-    for concurrent in (1, 128):
-        yield Row("echo", concurrent, transport="http", api="v3")
-        yield Row("lease-book", concurrent, transport="http", api="v3")
+    """Every workload on every store and transport, at the loads that are asked of it."""
+    yield Row("echo", 128, CPP)
+    for concurrent in (1, 16, 128):
+        yield from (Row("echo", concurrent, transport) for transport in ("grpcio", NATIVE))
+        yield Row("echo", concurrent, HTTP, api="v3")
+        yield Row("lease-book", concurrent, HTTP, api="v3")
+        yield Row("batch-lookup", min(concurrent, 16), HTTP, api="v3")
+    for store in ("sqlite", POSTGRES):
+        for transport in ("grpcio", NATIVE):
+            yield from _cross_of(Row("", 128, transport, store))
+        yield Row("lease-hot", 128, NATIVE, store, batch_max=1)
+    yield from (Row("lease-uniform", 128, NATIVE, POSTGRES, processes=number) for number in (2,))
+    yield from (Row(workload, 128, NATIVE, POSTGRES) for workload in ("lease-1m-slots", "lease-1m-expired"))
+    yield from (Row(workload, 128, NATIVE) for workload in ("lease-uniform", *_LARGE))
 
 
-FULL = Programme(tuple(_cross()), runs=3, tries=7)
+def _cross_of(variant: Row) -> Iterator[Row]:
+    for workload in ("lease-uniform", "check", "batch-lookup"):
+        yield from (replace(variant, workload=workload, concurrent=concurrent) for concurrent in (1, 16, 128))
+    for workload in ("lease-hot", "lease-book"):
+        yield from (replace(variant, workload=workload, concurrent=concurrent) for concurrent in (16, 128))
+    for workload in ("lease-zipf", "lease-full", "lease-scarce", "lease-replay", "mix"):
+        yield replace(variant, workload=workload)
+    yield replace(variant, workload="lease-uniform", api="v0")
+    yield replace(variant, workload="lease-expire", rate_per_s=2000, for_s=30)
+    yield from (replace(variant, workload="mix", rate_per_s=rate, for_s=10) for rate in (1000, 4000))
+    yield replace(variant, workload="lease-uniform", rate_per_s=1000, for_s=10)
+    yield replace(variant, workload="crash", concurrent=64)
 
-PROGRAMMES = {"quick": QUICK, "usual": USUAL, "full": FULL}
+
+FULL = Programme(tuple(dict.fromkeys(_cross())), runs=3, tries=7)
+
+PEERS = Programme(
+    tuple(
+        Row(workload, concurrent, transport, POSTGRES)
+        for workload, concurrent in (
+            ("lease-uniform", 1),
+            ("lease-uniform", 128),
+            ("lease-hot", 128),
+            ("lease-scarce", 128),
+        )
+        for transport in (PLAIN, "grpcio", NATIVE)
+    ),
+    runs=3,
+    tries=5,
+)
+
+PROGRAMMES = {"quick": QUICK, "usual": USUAL, "full": FULL, "peers": PEERS}
 
 
 def for_variant(row: Row, store: str | None, transport: str | None, processes: int | None) -> Row:
     """The row on another store or transport, or with another number of processes; None leaves it as it is."""
-    wanted = {"store": store, "transport": transport, "processes": processes}
-    given = {name: value for name, value in wanted.items() if value is not None}
-    if row.transport == "http":
-        given.pop("transport", None)
-    return replace(row, **given)  # type: ignore[arg-type] # each is of its field's type
+    is_ours = row.transport in ("grpcio", NATIVE)
+    return replace(
+        row,
+        store=store or row.store,
+        transport=transport if transport and is_ours else row.transport,
+        processes=processes or row.processes,
+    )

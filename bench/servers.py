@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.inventory import Inventory
 from slotlease.store.open import open_store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,7 +45,8 @@ def environment() -> dict[str, str]:
     """Ours, without an operator's own settings."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("SLOTLEASE_")},
-        "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
+        # The last are peers' own libraries, where they were installed.
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", ROOT, ROOT / "build" / "bench" / "peers"))),
     }
 
 
@@ -76,6 +78,13 @@ def serving(url: str, folder: Path, transport: str, options: Sequence[str] = ())
 def echoing(transport: str) -> Iterator[Server]:
     """The transport alone (echo.py)."""
     yield from _piped([sys.executable, "-m", "bench.echo", transport])
+
+
+@contextmanager
+def plain(url: str, inventory: Inventory) -> Iterator[Server]:
+    """The booking server that is written the usual way (peers/plain.py)."""
+    numbers = map(str, (inventory.slots, inventory.merchants, inventory.spots))
+    yield from _piped([sys.executable, "-m", "bench.peers.plain", url, *numbers])
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from html import escape
 from math import log10
 from pathlib import Path
 
-from bench.measure import BATCH_MAX, CLIENT_CORES_MAX, Measured
+from bench.row import BATCH_MAX, CLIENT_CORES_MAX, Measured
 
 HEADINGS = (
     "workload", "variant", "load", "calls/s", "spread", "of echo", "p50 ms", "p99 ms", "p99.9 ms", "server us",

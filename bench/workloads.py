@@ -205,9 +205,16 @@ WORKLOADS = {
             for name, inventory in {
                 "1m-slots": Inventory(slots=1_000_000),
                 "10m-slots": Inventory(slots=10_000_000),
-                "1m-expired": Inventory(expired=1_000_000),
                 "10k-merchants": Inventory(merchants=10_000),
             }.items()
+        ),
+        # Nobody sweeps them meanwhile.
+        Workload(
+            "lease-1m-expired",
+            leases(uniform),
+            _LEASES,
+            Inventory(expired=1_000_000),
+            options=("--sweep-interval", "0"),
         ),
     )
 }

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from bench import caller
-from bench.measure import Bench, Measured, Row
+from bench.databases import SqliteFiles
+from bench.measure import Bench
+from bench.row import Measured, Row
 
 SHORT_S = 0.3
 
@@ -23,7 +25,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def bench(programs: dict[str, Path], tmp_path: Path) -> Bench:
-    return Bench(programs, tmp_path / "ledgers", tmp_path, runs=1, tries=1)
+    return Bench(programs, {"sqlite": SqliteFiles(tmp_path / "ledgers")}, tmp_path, runs=1, tries=1)
 
 
 def answers(measured: Measured) -> set[str]:
