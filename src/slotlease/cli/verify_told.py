@@ -21,8 +21,9 @@ from slotlease.cli.output import console, in_words, span
 from slotlease.verify.case import Case, Outcome, Result
 from slotlease.verify.junit import as_junit
 from slotlease.verify.page import as_page
-from slotlease.verify.report import Head, as_data, by_group, instant, outcomes, shortened, slot_in_words, tallies
+from slotlease.verify.report import Head, as_data, by_group, outcomes, shortened, slot_in_words, tallies
 from slotlease.verify.run import Done, Remains
+from slotlease.verify.shop import instant
 
 _STYLES: Final = {
     Outcome.PASS: "green",
@@ -89,7 +90,10 @@ def tell(head: Head, done: Done) -> None:
     if done.passed:
         typer.echo(f"Every required case passed, in {head.took_s:.1f} s.")
         return
-    typer.echo(f"{len(done.unproved)} required cases did not pass: {', '.join(_id(one) for one in done.unproved)}.")
+    if done.interrupted:
+        typer.echo("Interrupted: the other cases were not tried.")
+    if done.unproved:
+        typer.echo(f"{len(done.unproved)} required cases did not pass: {', '.join(_id(one) for one in done.unproved)}.")
     typer.echo(f"The same tokens and users again: --seed {head.seed}")
 
 

@@ -81,7 +81,7 @@ def _echo(name: str, field: str, hint: str) -> None:
         sent = getattr(wish.slot, field)
         if not sent:
             raise NotTried(f"no free slot of the feed has {field}", by_choice=True)
-        t.equal(name, sent, getattr(came.slot, field), answer)
+        t.equal(f"slot.{field}", sent, getattr(came.slot, field), answer)
 
 
 _echo("merchant", "merchant_id", "The answer is built from the database's own key.")

@@ -12,7 +12,7 @@ from slotlease.verify.caller import CHECK, CREATE_BOOKING, CREATE_LEASE, LIST, U
 from slotlease.verify.case import Tried, case
 from slotlease.verify.cutting import Cutting
 from slotlease.verify.shop import Slot
-from slotlease.verify.trial import NotTried, Trial
+from slotlease.verify.trial import GONE, NotTried, Trial, said
 
 CUT_AFTER_S: Final = (0.5, 0.0)
 """First when the server has surely answered, then as soon as the request was passed on."""
@@ -28,7 +28,9 @@ def lose(t: Trial, work: Callable[[Asking], Answer[ValueT]], after_s: float) -> 
     """Makes the call over a connection that is cut `after_s` seconds after the request. Raises NotTried."""
     dialing = t.around.dialing
     with Cutting(dialing.address, dialing.timeout_s) as proxy, t.connected(replace(dialing, via=proxy.address)) as lost:
-        t.prepared(lost.health(lost.health_names[0]), "a connection that can be cut")
+        first = lost.health(lost.health_names[0])
+        if first.word in GONE:
+            raise NotTried(f"it needs a connection that can be cut, and got {said(first)}")
         proxy.arm(after_s)
         answer = work(lost)
     if answer.word == OK:

@@ -7,8 +7,9 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from slotlease.verify.case import Outcome, Result
-from slotlease.verify.report import Head, by_group, instant, outcomes, shortened
+from slotlease.verify.report import Head, by_group, outcomes, shortened
 from slotlease.verify.run import Done
+from slotlease.verify.shop import instant
 
 _NOT_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -8,8 +8,9 @@ from typing import Final
 
 from slotlease.verify.answer import Answer
 from slotlease.verify.case import Outcome, Result
-from slotlease.verify.report import Head, by_group, instant, outcomes, shortened, slot_in_words, tallies
+from slotlease.verify.report import Head, by_group, outcomes, shortened, slot_in_words, tallies
 from slotlease.verify.run import Done
+from slotlease.verify.shop import instant
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from slotlease.verify.answer import Answer
 from slotlease.verify.case import GROUPS, Case, Outcome, Result
 from slotlease.verify.run import Done
-from slotlease.verify.shop import Slot, Version
+from slotlease.verify.shop import Slot, Version, instant
 
 SHOWN_CHARACTERS_MAX: Final = 4_000
 """Of what was sent or came: a report is for reading."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +58,6 @@ def by_group(done: Done) -> dict[str, list[Result]]:
     """Groups without a result are left out."""
     of_group = {group: [result for result in done.results if result.case.group == group] for group in GROUPS}
     return {group: results for group, results in of_group.items() if results}
-
-
-def instant(at_us: int) -> str:
-    return (_EPOCH + timedelta(microseconds=at_us)).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def slot_in_words(slot: Slot) -> str:

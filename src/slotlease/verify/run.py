@@ -60,6 +60,7 @@ class Done:
     remains: Remains
     calls: tuple[Answer[object], ...]
     choice: Choice
+    interrupted: bool = False
 
     @property
     def unproved(self) -> tuple[Result, ...]:
@@ -68,7 +69,7 @@ class Done:
 
     @property
     def passed(self) -> bool:
-        return not self.unproved
+        return not self.unproved and not self.interrupted
 
     def _is_enough(self, result: Result) -> bool:
         if result.case.chosen_by(self.choice.require):
@@ -78,9 +79,10 @@ class Done:
 
 def run(cases: Sequence[Case], around: Surroundings, caller: Caller, choice: Choice, watch: Watch) -> Done:
     """Tries the cases that are chosen. Whatever happens, all that was booked is cancelled at the end, as far as the
-    server lets us."""
+    server lets us; Ctrl-C ends the run early."""
     results: list[Result] = []
     waiting: list[_Attempt] = []
+    interrupted = False
     try:
         # Those that wait come last, and then all at once: while others ran, their time could pass unseen.
         for case in sorted(cases, key=lambda case: case.waits):
@@ -94,11 +96,13 @@ def run(cases: Sequence[Case], around: Surroundings, caller: Caller, choice: Cho
                 results.append(attempt.result())
                 watch.ended(results[-1])
         results.extend(_wait_for(waiting, around, watch))
+    except KeyboardInterrupt:
+        interrupted = True
     finally:
         remains = give_back(around, caller)
     place = {case.id: number for number, case in enumerate(cases)}
     results.sort(key=lambda result: place[result.case.id])
-    return Done(tuple(results), remains, tuple(around.calls), choice)
+    return Done(tuple(results), remains, tuple(around.calls), choice, interrupted)
 
 
 def _why_not(case: Case, around: Surroundings, caller: Caller, choice: Choice) -> str:

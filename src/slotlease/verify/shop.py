@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 SECOND_US: Final = 1_000_000
 CANCELED: Final = "CANCELED"
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Version(StrEnum):
@@ -135,3 +139,12 @@ class Dialing:
     via: str = ""
     user: str = ""
     password: str = field(default="", repr=False)
+
+
+def instant(at_us: int) -> str:
+    """As people read it: `2026-01-31T12:00:00Z`. What no calendar has, as the number that it is."""
+    try:
+        at = _EPOCH + timedelta(microseconds=at_us)
+    except OverflowError:
+        return f"{at_us} us after 1970"
+    return at.isoformat().replace("+00:00", "Z")

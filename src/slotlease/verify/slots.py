@@ -55,8 +55,10 @@ class Slots:
             fitting.sort(key=lambda one: not (one.slot.resources and one.slot.availability_tag))
         second_best: tuple[Offer, ...] | None = None
         for chosen in islice(self._choices(fitting, number), PROBES_MAX):
-            if all(self._is_free(one.slot) for one in chosen):
-                if all(self._is_as_offered(one) for one in chosen) or spots_min == 1:
+            counts = [self._counted(one.slot) for one in chosen]
+            if 0 not in counts:
+                as_offered = all(count in {None, one.spots_open} for count, one in zip(counts, chosen, strict=True))
+                if as_offered or spots_min == 1:
                     return self._use(chosen)
                 second_best = second_best or chosen
             elif not self._trusted:
@@ -82,16 +84,13 @@ class Slots:
             if len(group) == number:
                 yield tuple(waiting.pop(like))
 
-    def _is_free(self, slot: Slot) -> bool:
+    def _counted(self, slot: Slot) -> int | None:
         count = self._count(slot)
         if count == 0:
             self._gone.add(slot)
-            return False
-        self._trusted = True
-        return True
-
-    def _is_as_offered(self, offer: Offer) -> bool:
-        return self._count(offer.slot) in {None, offer.spots_open}
+        else:
+            self._trusted = True
+        return count
 
     def _is_used(self, slot: Slot) -> bool:
         return slot in self._gone or any(_overlap(slot, used) for used in self._used[slot.merchant_id])

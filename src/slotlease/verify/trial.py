@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Final
 
 from slotlease.verify import caller as ask
-from slotlease.verify.answer import OK, UNIMPLEMENTED, Answer, ValueT
+from slotlease.verify.answer import DEADLINE_EXCEEDED, OK, UNAVAILABLE, UNIMPLEMENTED, Answer, ValueT
 from slotlease.verify.asking import Asking, Left
 from slotlease.verify.caller import Caller, Dial
 from slotlease.verify.case import Case, Finding
 from slotlease.verify.names import Names
-from slotlease.verify.shop import Booking, BookingWish, Dialing, Lease, LeaseWish, Offer, Slot, User, Version
+from slotlease.verify.shop import Booking, BookingWish, Dialing, Lease, LeaseWish, Offer, Slot, User, Version, instant
 from slotlease.verify.slots import NoSlot, Slots
 
 STANDING: Final = ("CONFIRMED", "PENDING_MERCHANT_CONFIRMATION")
 """How a booking may stand that was just made: the second where the merchant answers later (asynchronous slots)."""
+
+
+GONE: Final = (UNAVAILABLE, DEADLINE_EXCEEDED)
+"""Nobody answered."""
 
 
 class Failed(Exception):
@@ -189,8 +193,10 @@ class Trial:
         return answer.value
 
     def equal(self, what: str, expected: object, came: object, answer: Answer[ValueT] | None = None) -> None:
-        """Raises Failed."""
-        self.holds(expected == came, f"{what}: {expected}", f"{what}: {came}", answer)
+        """Of two that differ, only what differs is told. Raises Failed."""
+        told = [f"{what}{path}: {one}" for path, one, _ in differences(expected, came)]
+        instead = [f"{what}{path}: {other}" for path, _, other in differences(expected, came)]
+        self.holds(expected == came, ", ".join(told), ", ".join(instead), answer)
 
     def holds(self, it_does: bool, expected: str, came: str, answer: Answer[ValueT] | None = None) -> None:
         """Raises Failed."""
@@ -214,6 +220,21 @@ class Trial:
 
 def said(answer: Answer[ValueT]) -> str:
     return f"{answer.word}: {answer.text}" if answer.text else answer.word
+
+
+def differences(expected: object, came: object, path: str = "") -> Iterator[tuple[str, str, str]]:
+    """Where two values differ: the path with a dot before each name, and both. Instants as people read them."""
+    if type(expected) is type(came) and is_dataclass(expected):
+        for one in fields(expected):
+            yield from differences(getattr(expected, one.name), getattr(came, one.name), f"{path}.{one.name}")
+    elif expected != came:
+        yield path, _told(expected, path), _told(came, path)
+
+
+def _told(value: object, path: str) -> str:
+    if path.endswith((".start_us", ".expires_us")) and isinstance(value, int):
+        return instant(value)
+    return "none" if value is None else str(value)
 
 
 def count_of(caller: Caller, slot: Slot, absent: set[str]) -> int | None:
