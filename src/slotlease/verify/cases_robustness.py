@@ -31,7 +31,7 @@ _LIBRARY: Final = (INTERNAL,)
 
 INSIDES: Final = re.compile(
     r"Traceback|File \"|line \d+, in |\bat [\w.$]+\([\w.]+:\d+\)|\b\w*(Exception|Error)\b: |Exception calling|panic:|"
-    r"goroutine \d|SQLSTATE|sqlite|psycopg|SELECT .+ FROM|INSERT INTO|UPDATE \w+ SET|/usr/|/home/|/var/|[A-Z]:\\\\|0x[0-9a-f]{8,}"
+    r"goroutine \d|SQLSTATE|sqlite|psycopg|SELECT .+ FROM|INSERT INTO|UPDATE \w+ SET|/usr/|/home/|/var/|0x[0-9a-f]{8,}"
 )
 """What a stack trace, a database or a file system says, and no partner wants to tell the world."""
 
