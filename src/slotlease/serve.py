@@ -30,7 +30,7 @@ from slotlease.store.address import shown
 from slotlease.store.clock import system_clock
 from slotlease.store.open import open_store
 from slotlease.store.protocol import Store
-from slotlease.telemetry import Report, reporter, set_up_logs, tell_strays
+from slotlease.telemetry import Report, on_stray_of_loop, reporter, set_up_logs, tell_strays
 from slotlease.telemetry.metrics import Metrics
 from slotlease.telemetry.traces import open_traces
 from slotlease.transport import NEW_SERVERS, GrpcTransport, Limits
@@ -139,8 +139,7 @@ class _Server:
     async def run(self, announce: Callable[[Serving], None], metrics_address: str) -> None:
         settings = self._settings
         loop = asyncio.get_running_loop()
-        # The loop's own handler would log the exception's text.
-        loop.set_exception_handler(self._on_stray_exception)
+        loop.set_exception_handler(on_stray_of_loop(self._report))
         try:
             with _stop_signals(loop) as asked_to_stop:
                 ask, report, key = AskDesk(self._desk), self._report, self._store.fingerprint_key
@@ -219,7 +218,12 @@ class _Server:
         from slotlease.wire import rest_v3  # noqa: PLC0415 - see above
         from slotlease.wire.doorkeeper import Doorkeeper  # noqa: PLC0415 - see above
 
-        doorkeeper = Doorkeeper(self._store, system_clock, open_without=not settings.rest_needs_credential)
+        doorkeeper = Doorkeeper(
+            self._store,
+            system_clock,
+            open_without=not settings.rest_needs_credential,
+            open_to_forwarded=settings.insecure,
+        )
         if doorkeeper.lets_nobody_in:
             message = (
                 f"version 3 on {settings.rest} can be reached from other machines, and nobody has a password for it; "
@@ -290,14 +294,6 @@ class _Server:
             tell=lambda serving: asyncio.run_coroutine_threadsafe(tell(serving=serving), loop),
             failed=self._metrics.store_probe_failures.inc,
         )
-
-    def _on_stray_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        error = context.get("exception")
-        if isinstance(error, BaseException):
-            self._report(error)
-        else:
-            # Not the message: the loop puts in it what a callback was called with.
-            _log.error("event loop")
 
 
 @contextlib.contextmanager

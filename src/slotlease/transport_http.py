@@ -1,4 +1,8 @@
-"""The seam between an ASGI application and the HTTP server that serves it: hypercorn (docs/decisions says why)."""
+"""The seam between an ASGI application and the HTTP server that serves it: hypercorn (docs/decisions says why).
+
+HTTP/1.1 and nothing else. The library would also speak HTTP/2, over TLS and without: more to guard than a caller with
+a few requests a second gains (docs/decisions/0019).
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import h11
+import hypercorn.protocol
 import structlog
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import ASGIFramework
 from starlette.types import ASGIApp
 
@@ -35,11 +42,23 @@ _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
     """`headers_s`: for the headers of a request, and for a connection on which none is under way. `headers_bytes` of
-    headers are waited for; the library lets pass what comes in one read, 64 KiB at most."""
+    headers are waited for; the library lets pass what comes in one read, 64 KiB at most. `unread_s`: for a caller who
+    asks and does not read the answers (the system counts it, on Linux only)."""
 
     headers_s: int = 10
     headers_bytes: int = 16 * 1024
-    requests_max: int = 128
+    unread_s: int = 30
+
+
+class _Http1Only(H11Protocol):
+    """Hypercorn's, which would go on in HTTP/2 with whoever begins so, or asks to with `Upgrade: h2c`, and has no
+    switch for it: the one is no request of HTTP/1.1, the other is answered as if it had not asked (RFC 9110, 7.8)."""
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        pass
+
+
+hypercorn.protocol.H11Protocol = _Http1Only  # type: ignore[attr-defined] # a test notices if it is elsewhere one day
 
 
 class _Config(Config):
@@ -78,6 +97,8 @@ class HttpTransport:
             family = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][0]
             listening = socket.socket(family, socket.SOCK_STREAM)
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # what it accepts inherits it
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._limits.unread_s * 1000)
             if shares_port:
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             listening.bind((host, int(port)))
@@ -101,8 +122,6 @@ class HttpTransport:
         config.errorlog = logging.getLogger("hypercorn")
         config.include_server_header = False
         config.h11_max_incomplete_size = limits.headers_bytes
-        config.h2_max_header_list_size = limits.headers_bytes
-        config.h2_max_concurrent_streams = limits.requests_max
         config.keep_alive_timeout = limits.headers_s
         config.ssl_handshake_timeout = limits.headers_s
         self._serving = asyncio.create_task(
@@ -157,7 +176,7 @@ def _context(credentials: Credentials) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols(["h2", "http/1.1"])
+    context.set_alpn_protocols(["http/1.1"])
     with _as_file(credentials.chain_pem + b"\n" + credentials.key_pem) as path:
         try:
             context.load_cert_chain(path)

@@ -73,6 +73,7 @@ def serving_rest(  # noqa: PLR0913 - a test names the one that it is about
     certificate: Certificate | None = None,
     trusting: ssl.SSLContext | bool = True,
     open_without: bool = True,
+    open_to_forwarded: bool = False,
 ) -> Iterator[RestClient]:
     made_secrets = secrets()
 
@@ -85,7 +86,13 @@ def serving_rest(  # noqa: PLR0913 - a test names the one that it is about
             metrics=metrics,
             admission=served.admission,
             is_serving=lambda: is_serving,
-            doorkeeper=Doorkeeper(served.shop.store, served.shop.clock, clock_s, open_without=open_without),
+            doorkeeper=Doorkeeper(
+                served.shop.store,
+                served.shop.clock,
+                clock_s,
+                open_without=open_without,
+                open_to_forwarded=open_to_forwarded,
+            ),
             leases=leases,
             prefix=prefix,
         )

@@ -128,3 +128,24 @@ def test_port_for_others_lets_nobody_in_without_a_password_also_once_the_last_is
             assert code(rest) == SENT_AWAY
             assert Doorkeeper(shop.store, shop.clock, open_without=False).days_left() == 0
         shop.store.close()
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"])
+def test_caller_whom_a_proxy_brings_is_not_taken_for_one_of_this_machine(served: Served, header: str) -> None:
+    """Loopback alone vouches for nobody who came through a proxy, unless somebody said that the proxy does."""
+    headers = {header: "203.0.113.7"}
+    with serving_rest(served) as rest:
+        assert rest.send("ListBookings", BODY).status_code == LET_IN
+        assert rest.send("ListBookings", BODY, headers).status_code == SENT_AWAY
+    with serving_rest(served, open_to_forwarded=True) as rest:
+        assert rest.send("ListBookings", BODY, headers).status_code == LET_IN
+
+
+def test_password_counts_and_nothing_that_a_proxy_says(door: tuple[Served, RestClient], clock: Clock) -> None:
+    served, rest = door
+    add(served.shop, "google", "right")
+    clock.now_s += FRESH_S
+    for said in ({}, {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https"}, {"X-Forwarded-Proto": "http"}):
+        assert rest.http.post("/v3/ListBookings", content=BODY, headers=said).status_code == SENT_AWAY
+        answer = rest.http.post("/v3/ListBookings", content=BODY, headers=said, auth=("google", "right"))
+        assert answer.status_code == LET_IN

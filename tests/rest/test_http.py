@@ -49,6 +49,8 @@ def test_server_answers_version_3_beside_the_others_and_stops_in_good_order(tmp_
         with httpx.Client(timeout=CALL_TIMEOUT_S) as caller:
             assert caller.get(f"{url}HealthCheck").json() == {"status": "SERVING"}
             assert caller.post(f"{url}ListBookings", json={"user_id": "nobody"}).status_code == 404
+            brought = {"X-Forwarded-For": "203.0.113.7"}
+            assert caller.post(f"{url}ListBookings", json={"user_id": "nobody"}, headers=brought).status_code == 401
             server.ask_to_stop()
             until_s = time.monotonic() + CALL_TIMEOUT_S
             while caller.get(f"{url}HealthCheck").status_code == 200:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import io
 import json
 import logging
@@ -16,7 +17,7 @@ import pytest
 import structlog
 
 import slotlease
-from slotlease.telemetry import reporter, set_up_logs
+from slotlease.telemetry import on_stray_of_loop, reporter, set_up_logs
 from slotlease.telemetry.logs import KEYS, KEYS_LEFT_OUT
 
 LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log", "bind"}
@@ -172,3 +173,22 @@ def test_what_nobody_caught_is_reported_and_not_printed() -> None:
     assert [(line["event"], line["error"]) for line in lines] == [("incident", "builtins.ValueError")] * 3
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "canary" not in ended.stderr
+
+
+def test_stray_of_the_loop_is_an_incident_unless_it_is_a_caller_who_has_gone(log: io.StringIO) -> None:
+    told: list[BaseException] = []
+
+    def report(error: BaseException) -> str:
+        told.append(error)
+        return "i-1"
+
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(on_stray_of_loop(report))
+    mistakes = [ValueError("canary"), TimeoutError("ours")]
+    for error in (ConnectionResetError(104, "reset"), TimeoutError(110, "timed out"), *mistakes):
+        loop.call_exception_handler({"message": "canary", "exception": error})
+    loop.call_exception_handler({"message": "canary"})
+    loop.close()
+    assert told == mistakes
+    assert [json.loads(line)["event"] for line in log.getvalue().splitlines()] == ["event loop"]
+    assert "canary" not in log.getvalue()

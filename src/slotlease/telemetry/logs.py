@@ -6,6 +6,7 @@ a database's error quotes values.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import sys
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Callable
 from traceback import StackSummary, walk_tb
 from types import TracebackType
-from typing import Final, TextIO, cast
+from typing import Any, Final, TextIO, cast
 
 import structlog
 from structlog.typing import Processor
@@ -137,6 +138,23 @@ def tell_strays(report: Report) -> None:
     sys.excepthook = on_process
     threading.excepthook = on_thread
     sys.unraisablehook = on_uncatchable
+
+
+def on_stray_of_loop(report: Report) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    """The same for what nobody waits for on an event loop, whose own handler would log the exception's text."""
+
+    def on_loop(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, ConnectionError | TimeoutError) and error.errno is not None:
+            # A caller's connection that broke, which the HTTP library lets fall through: no mistake of ours.
+            _log.debug("connection broke")
+        elif isinstance(error, BaseException):
+            report(error)
+        else:
+            # Not the message: the loop puts in it what a callback was called with.
+            _log.error("event loop")
+
+    return on_loop
 
 
 class _Libraries(logging.Handler):

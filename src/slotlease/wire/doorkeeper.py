@@ -31,9 +31,10 @@ _log = structlog.get_logger("slotlease.doorkeeper")
 
 class Doorkeeper:
     """Knows the credentials of a few seconds ago. Several may be valid at once: Google makes partners change theirs
-    every six months, and the old one must work until the new one does. One that has run out still asks. Without any,
-    `open_without` says whether anybody may come in (the port is on loopback, or somebody before it checks callers) or
-    nobody."""
+    every six months, and the old one must work until the new one does. One that has run out still asks.
+
+    Without any, `open_without` says whether those on this machine may come in (the port is on loopback), and
+    `open_to_forwarded` whether those may whom a proxy brings: only where somebody said that the proxy checks them."""
 
     def __init__(
         self,
@@ -42,9 +43,11 @@ class Doorkeeper:
         clock_s: Callable[[], float] = time.monotonic,
         *,
         open_without: bool = True,
+        open_to_forwarded: bool = False,
     ) -> None:
         """Raises StoreUnavailable."""
         self._open_without = open_without
+        self._open_to_forwarded = open_to_forwarded
         self._store = store
         self._now_us = now_us
         self._clock_s = clock_s
@@ -54,7 +57,7 @@ class Doorkeeper:
         self._warned_at_days = math.inf
         self._warn()
 
-    async def lets_in(self, authorization: str | None) -> bool:
+    async def lets_in(self, authorization: str | None, *, forwarded: bool = False) -> bool:
         """Every credential is compared, all in the same time, so that an answer's time tells nothing."""
         if self._clock_s() - self._read_s >= FRESH_S:
             # First, so that those who come meanwhile do not read as well.
@@ -62,7 +65,7 @@ class Doorkeeper:
             await asyncio.to_thread(self._read)
             self._warn()
         if not self._credentials:
-            return self._open_without
+            return self._open_without and (self._open_to_forwarded or not forwarded)
         user_name, password = _basic(authorization)
         given, now_us = hashed(self._key, user_name, password), self._now_us()
         known = [hmac.compare_digest(one.password_hash, given) & one.is_valid(now_us) for one in self._credentials]

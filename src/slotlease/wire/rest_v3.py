@@ -46,6 +46,10 @@ BODY_TIMEOUT_S: Final = 10.0
 DEADLINE_S: Final = 15.0
 """HTTP brings no deadline. Past the longest that Google waits for any call, nobody listens."""
 
+_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+"""Headers by which a proxy says that the caller is somebody else than who has the connection. What they say is read by
+nobody: nothing here depends on a caller's address."""
+
 _AS_IS: Final[Mapping[str, str]] = {}
 _IN_LEASE: Final = {"slot": "lease.slot", "client_reference": "lease.user_reference"}
 _IN_BOOKING: Final = {"slot": "booking.slot", "status": "booking.status", "booking_id": "booking.booking_id"}
@@ -224,7 +228,7 @@ class _Application:
         if ending.error is None:
             return Response(ending.payload, media_type="application/json")
         response = _failed(ending)
-        if not body.is_read and request.scope["http_version"].startswith("1"):
+        if not body.is_read:
             # What is left of it would be taken for the next request.
             response.headers["Connection"] = "close"
         return response
@@ -235,7 +239,8 @@ class _Application:
         try:
             payload = await body.read()
             headers = body.request.headers
-            if not await self._doorkeeper.lets_in(headers.get("authorization")):
+            forwarded = any(name in headers for name in _FORWARDED)
+            if not await self._doorkeeper.lets_in(headers.get("authorization"), forwarded=forwarded):
                 return outcome.unauthenticated()
             problem = _why_not_json(headers) or body.problem
             if problem:
