@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from slotlease.store.open import SQLITE_PREFIX, open_store
+from slotlease.store.address import shown
+from slotlease.store.open import POSTGRES_PREFIXES, SQLITE_PREFIX, open_store
 from slotlease.store.protocol import Clock, Finding, StoreRefused
 from slotlease.store.rows import Row
 from slotlease.store.sqlite_tables import sqlite_source, sqlite_target
@@ -31,8 +32,8 @@ Note = Callable[[int, int], None]
 class Source(Protocol):
     """A ledger in one snapshot, that nobody writes to meanwhile."""
 
-    def columns(self) -> Mapping[str, Sequence[str]]:
-        """Of every table of the ledger, in any order; what the store keeps of its own schema is none of them."""
+    def columns(self, tables: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Of each table, in any order."""
 
     def count(self, table: str) -> int: ...
 
@@ -71,7 +72,7 @@ def copy_ledger(url_from: str, url_to: str, clock: Clock, note: Note | None = No
     is one transaction: cut off at any moment, the target is as empty as before. Raises StoreRefused, StoreUnavailable.
     """
     if url_from == url_to:
-        message = f"{told(url_from)} cannot be copied to itself: name another ledger"
+        message = f"{shown(url_from)} cannot be copied to itself: name another ledger"
         raise StoreRefused(message)
     with _source(url_from, clock) as source, _target(url_to, clock) as target:
         columns = _columns_of_both(source, target)
@@ -85,17 +86,12 @@ def copy_ledger(url_from: str, url_to: str, clock: Clock, note: Note | None = No
         wrong = [table for table in TABLES if arrived[table] != sent[table] or counts[table] != expected[table]]
         if wrong:
             message = (
-                f"{told(url_to)} does not hold what was sent to it ({', '.join(wrong)}): do not serve it, remove it,"
-                f" and copy again; {told(url_from)} is as it was"
+                f"{shown(url_to)} does not hold what was sent to it ({', '.join(wrong)}): do not serve it, remove it,"
+                f" and copy again; {shown(url_from)} is as it was"
             )
             raise StoreRefused(message)
         digest = hashlib.blake2b(repr(arrived).encode(), digest_size=_DIGEST_BYTES).hexdigest()
         return Copied(counts, digest, _audit(url_from, clock), _audit(url_to, clock))
-
-
-def told(url: str) -> str:
-    """The address without a password in it."""
-    return url
 
 
 class _Progress:
@@ -111,37 +107,46 @@ class _Progress:
 
 
 def _source(url: str, clock: Clock) -> AbstractContextManager[Source]:
+    if url.startswith(POSTGRES_PREFIXES):
+        from slotlease.store.postgres_tables import postgres_source  # noqa: PLC0415 - slow to import: see open.py
+
+        return postgres_source(url, TABLES)
     return sqlite_source(_path(url), clock)
 
 
 def _target(url: str, clock: Clock) -> AbstractContextManager[Target]:
+    if url.startswith(POSTGRES_PREFIXES):
+        from slotlease.store.postgres_tables import postgres_target  # noqa: PLC0415 - slow to import: see open.py
+
+        return postgres_target(url, TABLES, clock)
     return sqlite_target(_path(url), clock)
 
 
 def _path(url: str) -> str:
     if not url.startswith(SQLITE_PREFIX) or len(url) == len(SQLITE_PREFIX):
-        message = f"cannot copy from or to {told(url)!r}: expected sqlite:///PATH, for example sqlite:///ledger.db"
+        message = (
+            f"cannot copy from or to {shown(url)!r}: expected sqlite:///PATH, for example sqlite:///ledger.db, or"
+            " postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+        )
         raise StoreRefused(message)
     return url.removeprefix(SQLITE_PREFIX)
 
 
 def _columns_of_both(source: Source, target: Target) -> dict[str, tuple[str, ...]]:
-    """A table or column that only one of them has would be lost without a word."""
-    ours = {table: sorted(names) for table, names in source.columns().items()}
-    theirs = {table: sorted(names) for table, names in target.columns().items()}
-    if ours != theirs or set(ours) != set(TABLES):
-        names = sorted({*ours, *theirs, *TABLES})
-        differ = [name for name in names if ours.get(name) != theirs.get(name) or name not in TABLES]
-        message = f"the two ledgers have not the same tables and columns ({', '.join(differ)}): please report it"
+    """A column that only one of them has would be lost without a word."""
+    ours, theirs = source.columns(TABLES), target.columns(TABLES)
+    differ = [table for table in TABLES if sorted(ours[table]) != sorted(theirs[table])]
+    if differ:
+        message = f"the two ledgers have not the same columns (of {', '.join(differ)}): please report it"
         raise StoreRefused(message)
-    return {table: tuple(ours[table]) for table in TABLES}
+    return {table: tuple(sorted(ours[table])) for table in TABLES}
 
 
 def _require_empty(target: Target, url: str) -> None:
     filled = [table for table in TABLES if table != "ledger" and target.count(table)]
     if filled:
         message = (
-            f"{told(url)} is not empty (it has rows in {', '.join(filled)}), and a copy overwrites nothing: name a"
+            f"{shown(url)} is not empty (it has rows in {', '.join(filled)}), and a copy overwrites nothing: name a"
             " ledger that is not there yet, or remove that one"
         )
         raise StoreRefused(message)

@@ -15,7 +15,6 @@ from slotlease.store.sqlite_file import claim_for_server, connect, faults, migra
 
 # ruff: noqa: S608 - the names are those of the ledger's own tables and columns
 
-_TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'migration'"
 _COLUMNS = "SELECT name FROM pragma_table_info(:table_name)"
 
 
@@ -25,13 +24,11 @@ class SqliteTables:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
 
-    def columns(self) -> Mapping[str, Sequence[str]]:
+    def columns(self, tables: Sequence[str]) -> Mapping[str, Sequence[str]]:
         with faults():
-            tables = [row[0] for row in self._connection.execute(_TABLES)]
-            return {table: self._columns_of(table) for table in tables}
-
-    def _columns_of(self, table: str) -> list[str]:
-        return [row[0] for row in self._connection.execute(_COLUMNS, {"table_name": table})]
+            return {
+                table: [row[0] for row in self._connection.execute(_COLUMNS, {"table_name": table})] for table in tables
+            }
 
     def count(self, table: str) -> int:
         with faults():
