@@ -33,7 +33,6 @@ _UNITS: Final = {
 _DURATION_MAX = timedelta(days=366)
 _PORT_MAX = 65_535
 
-
 GOOGLE_CLIENT: Final = "mapsbooking.businesslink-3.net"
 """The name in the certificate that Google's booking client shows (Actions Center, gRPC authentication)."""
 
@@ -172,7 +171,6 @@ class Settings(BaseSettings):
     tls_client_roots: Annotated[Path | None, BeforeValidator(_file)] = None
     tls_client_names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_client_names)] = (GOOGLE_CLIENT,)
     insecure: _Switch = False
-    # On a distributed database: what one transaction may span.
     store_scope: Annotated[Literal["ledger", "merchant"], BeforeValidator(_one_of("ledger", "merchant"))] = "ledger"
     workers: Annotated[int, BeforeValidator(_whole(1, 64))] = 1
     transport: Annotated[Literal["grpcio", "native"], BeforeValidator(_one_of("grpcio", "native"))] = "grpcio"

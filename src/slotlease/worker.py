@@ -18,6 +18,7 @@ from slotlease.serve import run
 from slotlease.serving import CannotListen, Serving
 from slotlease.store.protocol import StoreFault
 from slotlease.telemetry.traces import TracesMissing
+from slotlease.transport import TransportMissing
 
 
 class _Lifeline:
@@ -50,7 +51,7 @@ def main() -> None:
 
     try:
         run(settings, announce, shares_ports=True)
-    except (CannotListen, CertificateRefused, StoreFault, TracesMissing) as error:
+    except (CannotListen, CertificateRefused, StoreFault, TracesMissing, TransportMissing) as error:
         _tell({"refused": str(error)})
         sys.exit(1)
 
