@@ -66,7 +66,21 @@ class Occupancy:
 
     def with_taken(self, choice: SpotChoice) -> Occupancy:
         if choice.replaces is None:
-            return replace(self, highest=choice.spot_no, busy=self.busy + 1)
+            # What `replace` would make, in half the time: most grants are of this kind.
+            return Occupancy(
+                self.merchant_no,
+                self.slot_no,
+                self.start_us,
+                self.end_us,
+                self.staff_no,
+                self.room_no,
+                choice.spot_no,
+                self.counted,
+                self.busy + 1,
+                self.lapsed_count,
+                self.lapsed,
+                self.free,
+            )
         if choice.replaces.busy_until_us == GIVEN_BACK_US:
             return replace(self, busy=self.busy + 1, free=_without(self.free, choice.replaces))
         return replace(

@@ -12,7 +12,7 @@ from slotlease.wire.codec_v0 import STATUSES
 from slotlease.wire.payment import write_payment
 from slotlease.wire.proto.v0 import booking_pb2
 from slotlease.wire.proto.v0 import booking_service_pb2 as service_pb2
-from slotlease.wire.writing import answer_bytes, duration, timestamp, write_address
+from slotlease.wire.writing import answer_bytes, write_address, write_duration, write_timestamp
 
 _STATUS_NUMBERS: Final = {status: number for number, status in STATUSES.items()}
 
@@ -22,18 +22,20 @@ _STATUS_NUMBERS: Final = {status: number for number, status in STATUSES.items()}
 
 def lease(answer: Lease) -> bytes:
     slot = answer.slot
-    message = booking_pb2.Lease(
-        lease_id=answer.lease_id,
-        merchant_id=slot.merchant_id,
-        service_id=slot.service_id,
-        start_time=timestamp(slot.start_us),
-        duration=duration(slot.duration_us),
-        client_reference=answer.client_reference,
-        lease_expiration_time=timestamp(answer.expires_us),
-        availability_tag=slot.availability_tag,
-        resources=_resources(slot.resources),
-    )
-    return answer_bytes(service_pb2.CreateLeaseResponse(lease=message))
+    response = service_pb2.CreateLeaseResponse()
+    # In place, since this is said most often: a message that is made apart is copied into its parent.
+    message = response.lease
+    message.lease_id = answer.lease_id
+    message.merchant_id = slot.merchant_id
+    message.service_id = slot.service_id
+    write_timestamp(message.start_time, slot.start_us)
+    write_duration(message.duration, slot.duration_us)
+    message.client_reference = answer.client_reference
+    write_timestamp(message.lease_expiration_time, answer.expires_us)
+    message.availability_tag = slot.availability_tag
+    if slot.resources is not None:
+        message.resources.CopyFrom(_resources(slot.resources))
+    return answer_bytes(response)
 
 
 def booking_created(answer: Booking) -> bytes:
@@ -49,10 +51,8 @@ def booking_updated(answer: Booking) -> bytes:
 # --- parts ----------------------------------------------------------------------------------------------------
 
 
-def _resources(resources: Resources | None) -> booking_pb2.Resources | None:
+def _resources(resources: Resources) -> booking_pb2.Resources:
     """As asked: a lease of a slot with a party size can only have been asked for, and is only told, in version 2."""
-    if resources is None:
-        return None
     return booking_pb2.Resources(staff_id=resources.staff_id, room_id=resources.room_id)
 
 
@@ -61,11 +61,11 @@ def _booking(booking: Booking, slot: AskedSlot, status: BookingStatus) -> bookin
         booking_id=booking.booking_id,
         merchant_id=slot.merchant_id,
         service_id=slot.service_id,
-        start_time=timestamp(slot.start_us),
-        duration=duration(slot.duration_us),
         client_information=_client(booking.user),
         status=_STATUS_NUMBERS[status],
     )
+    write_timestamp(message.start_time, slot.start_us)
+    write_duration(message.duration, slot.duration_us)
     write_payment(message.payment_information, booking.payment)
     return message
 

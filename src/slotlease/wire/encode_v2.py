@@ -16,7 +16,7 @@ from slotlease.wire.outcome import CAUSES
 from slotlease.wire.payment import prepayment_told, write_payment
 from slotlease.wire.proto.v2 import booking_pb2
 from slotlease.wire.proto.v2 import booking_service_pb2 as service_pb2
-from slotlease.wire.writing import answer_bytes, duration, timestamp, write_address
+from slotlease.wire.writing import answer_bytes, write_address, write_duration, write_timestamp
 
 _STATUS_NUMBERS: Final = {status: number for number, status in STATUSES.items()}
 
@@ -25,8 +25,9 @@ _STATUS_NUMBERS: Final = {status: number for number, status in STATUSES.items()}
 
 
 def availability(answer: Availability) -> bytes:
-    message = service_pb2.CheckAvailabilityResponse(slot=_slot(answer.slot), count_available=answer.count_available)
-    return answer_bytes(message)
+    response = service_pb2.CheckAvailabilityResponse(count_available=answer.count_available)
+    _write_slot(response.slot, answer.slot)
+    return answer_bytes(response)
 
 
 def batch_availability(asked: BatchAvailabilityLookup, available: Iterable[bool]) -> bytes:
@@ -40,13 +41,14 @@ def batch_availability(asked: BatchAvailabilityLookup, available: Iterable[bool]
 def lease(answer: Lease | BookingFailure) -> bytes:
     if isinstance(answer, BookingFailure):
         return answer_bytes(service_pb2.CreateLeaseResponse(booking_failure=_failure(answer)))
-    message = booking_pb2.Lease(
-        lease_id=answer.lease_id,
-        slot=_slot(answer.slot),
-        user_reference=answer.client_reference,
-        lease_expiration_time=timestamp(answer.expires_us),
-    )
-    return answer_bytes(service_pb2.CreateLeaseResponse(lease=message))
+    response = service_pb2.CreateLeaseResponse()
+    # In place, since this is said most often: a message that is made apart is copied into its parent.
+    message = response.lease
+    message.lease_id = answer.lease_id
+    _write_slot(message.slot, answer.slot)
+    message.user_reference = answer.client_reference
+    write_timestamp(message.lease_expiration_time, answer.expires_us)
+    return answer_bytes(response)
 
 
 def booking_created(answer: Booking | BookingFailure) -> bytes:
@@ -84,16 +86,15 @@ def _failure(failure: BookingFailure) -> booking_pb2.BookingFailure:
     return booking_pb2.BookingFailure(cause=CAUSES[failure.cause].v2, description=failure.description)
 
 
-def _slot(slot: AskedSlot) -> booking_pb2.Slot:
+def _write_slot(message: booking_pb2.Slot, slot: AskedSlot) -> None:
     """The slot exactly as asked: `resources {}` given comes back as `resources {}`, absent stays absent."""
-    return booking_pb2.Slot(
-        merchant_id=slot.merchant_id,
-        service_id=slot.service_id,
-        start_time=timestamp(slot.start_us),
-        duration=duration(slot.duration_us),
-        availability_tag=slot.availability_tag,
-        resources=_resources(slot.resources),
-    )
+    message.merchant_id = slot.merchant_id
+    message.service_id = slot.service_id
+    write_timestamp(message.start_time, slot.start_us)
+    write_duration(message.duration, slot.duration_us)
+    message.availability_tag = slot.availability_tag
+    if slot.resources is not None:
+        message.resources.CopyFrom(_resources(slot.resources))
 
 
 def _slot_time(slot: AskedSlot) -> service_pb2.SlotTime:
@@ -101,14 +102,12 @@ def _slot_time(slot: AskedSlot) -> service_pb2.SlotTime:
         start_sec=slot.start_us // SECOND_US,
         duration_sec=slot.duration_us // SECOND_US,
         availability_tag=slot.availability_tag,
-        resource_ids=_resources(slot.resources),
+        resource_ids=None if slot.resources is None else _resources(slot.resources),
         service_id=slot.service_id,
     )
 
 
-def _resources(resources: Resources | None) -> booking_pb2.Resources | None:
-    if resources is None:
-        return None
+def _resources(resources: Resources) -> booking_pb2.Resources:
     return booking_pb2.Resources(
         staff_id=resources.staff_id, room_id=resources.room_id, party_size=resources.party_size
     )
@@ -117,10 +116,10 @@ def _resources(resources: Resources | None) -> booking_pb2.Resources | None:
 def _booking(booking: Booking, slot: AskedSlot, status: BookingStatus) -> booking_pb2.Booking:
     message = booking_pb2.Booking(
         booking_id=booking.booking_id,
-        slot=_slot(slot),
         user_information=_user(booking.user),
         status=_STATUS_NUMBERS[status],
     )
+    _write_slot(message.slot, slot)
     write_payment(message.payment_information, booking.payment)
     return message
 

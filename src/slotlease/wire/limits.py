@@ -126,7 +126,8 @@ class Reading:
         length_max = LENGTH_MAX[name]
         if len(value) > length_max:
             self.note(at + name, f"is longer than {length_max} characters")
-        elif (_CONTROL_IN_FREE_TEXT if name in FREE_TEXT else _CONTROL).search(value):
+        # What can be printed has none: asking that first takes a tenth of the time.
+        elif not value.isprintable() and (_CONTROL_IN_FREE_TEXT if name in FREE_TEXT else _CONTROL).search(value):
             self.note(at + name, "has a control character")
         return value
 

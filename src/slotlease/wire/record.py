@@ -42,6 +42,8 @@ def recorder(
     # Bound here, once: a logger looked up for each call costs more than the line it does not write.
     log = structlog.get_logger("slotlease.wire").bind(method=f"{version}.{method}")
     lines = _LinesPerSecond(LINES_PER_S)
+    # Also once: the logger would ask itself with each line that it does not write.
+    says_all = log.is_enabled_for(logging.DEBUG)
 
     def record(ending: Ending, began_s: float) -> None:
         now_s = clock_s()
@@ -55,6 +57,8 @@ def recorder(
                 facts = {"left_out": lines.take_left_out()} if lines.left_out else {}
             else:
                 level = logging.DEBUG
+        if level == logging.DEBUG and not says_all:
+            return
         log.log(level, "call", code=code, cause=ending.cause, duration_ms=round((now_s - began_s) * 1000, 3), **facts)
 
     return record

@@ -22,14 +22,18 @@ def answer_bytes(message: Message) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
-def timestamp(at_us: int) -> Timestamp:
-    seconds, rest_us = divmod(at_us, SECOND_US)
-    return Timestamp(seconds=seconds, nanos=rest_us * _NANOS_PER_US)
+def write_timestamp(message: Timestamp, at_us: int) -> None:
+    """Into a field, which is set from then on: also one that says 1970."""
+    message.seconds, rest_us = divmod(at_us, SECOND_US)
+    if rest_us:
+        message.nanos = rest_us * _NANOS_PER_US
 
 
-def duration(lasts_us: int) -> Duration:
-    seconds, rest_us = divmod(lasts_us, SECOND_US)
-    return Duration(seconds=seconds, nanos=rest_us * _NANOS_PER_US)
+def write_duration(message: Duration, lasts_us: int) -> None:
+    """Into a field, which is set from then on."""
+    message.seconds, rest_us = divmod(lasts_us, SECOND_US)
+    if rest_us:
+        message.nanos = rest_us * _NANOS_PER_US
 
 
 def write_address(message: v0.PostalAddress | v2.PostalAddress, address: PostalAddress | None) -> None:
