@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slotlease.store.open import open_store
 from slotlease.verify.case import GROUPS
 from slotlease.verify.cases import every_case
-from tests.cli.running import run, run_process
+from tests.cli.running import Outcome, run, run_process
 from tests.verify.judging import Judged, judged
+
+VERSIONS = ("v0", "v2")
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -23,11 +28,36 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
         yield server
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A run of everything against a server of its own, stopped since."""
+
+    outcome: Outcome
+    report: dict[str, Any]
+    url: str
+
+
+@pytest.fixture(scope="module")
+def whole_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Whole]:
+    """Of all versions at the same time: most of a run is waiting for leases to end."""
+    with ThreadPoolExecutor(len(VERSIONS)) as pool:
+        return dict(zip(VERSIONS, pool.map(_whole_run, VERSIONS, map(tmp_path_factory.mktemp, VERSIONS)), strict=True))
+
+
+def _whole_run(version: str, folder: Path) -> Whole:
+    with judged(folder) as server:
+        outcome = run_process(*server.words, "--api", version, "--qps", "50", "--output_dir", "out", cwd=folder)
+    report = folder / "out" / "report.json"
+    assert report.exists(), outcome
+    return Whole(outcome, json.loads(report.read_text("utf-8")), server.url)
+
+
 @pytest.mark.slow
-def test_our_own_server_passes_everything_and_gets_back_all_that_was_booked(tmp_path: Path) -> None:
-    with judged(tmp_path) as server:
-        outcome = run_process(*server.words, "--api", "v2", "--qps", "50", "--output_dir", "out", cwd=tmp_path)
-    report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
+@pytest.mark.parametrize("version", VERSIONS)
+def test_our_own_server_passes_everything_and_gets_back_all_that_was_booked(
+    whole_runs: dict[str, Whole], version: str
+) -> None:
+    outcome, report = whole_runs[version].outcome, whole_runs[version].report
     others = {one["id"]: (one["outcome"], one["why"], one["findings"]) for one in report["cases"]}
     assert {name: told for name, told in others.items() if told[0] not in {"pass", "skipped"}} == {}
     assert outcome.code == 0, outcome.out
@@ -35,7 +65,7 @@ def test_our_own_server_passes_everything_and_gets_back_all_that_was_booked(tmp_
     assert {case.group for case in every_case()} <= set(GROUPS)
     assert report["not_cancelled"] == []
     assert "CreateBooking: 0 errors of " in outcome.out
-    store = open_store(server.url)
+    store = open_store(whole_runs[version].url)
     try:
         assert store.audit() == []
         assert [one for one in store.bookings(limit=1000) if one.claims_spot] == []

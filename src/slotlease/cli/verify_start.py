@@ -14,7 +14,7 @@ from slotlease.verify.feed import FeedUnreadable, read_offers
 from slotlease.verify.shop import Dialing, Version
 from slotlease.verify.slots import Slots
 from slotlease.verify.trial import Options, Surroundings, count_of
-from slotlease.verify.versions import CALLERS
+from slotlease.verify.versions import CALLERS, can_name
 
 
 def start(
@@ -28,6 +28,12 @@ def start(
         offers, full = read_offers(feeds, _now_us())
     except FeedUnreadable as error:
         raise CommandFailed(str(error)) from error
+    offers, full = ([one for one in some if can_name(version, one.slot)] for some in (offers, full))
+    if not offers:
+        raise CommandFailed(
+            f"none of the feed's free slots can be named in version {version.value[1:]}, which has no party size: give "
+            "a feed with others"
+        )
     caller = dial(dialing)
     left, absent, calls = Left(requests), set[str](), list[Answer[object]]()
     asking = Asking(caller, calls.append, left)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from google.protobuf import text_format
-from google.protobuf.message import DecodeError, Message
-from grpc_health.v1 import health_pb2
+from google.protobuf.message import Message
 
 from slotlease.verify import caller as ask
-from slotlease.verify.answer import CAUSE_UNSPECIFIED, OK, UNKNOWN, Answer, Reply, ValueT
-from slotlease.verify.caller import Hostile
-from slotlease.verify.hostile import Attack, attack, clear
-from slotlease.verify.line_grpc import GrpcLine
+from slotlease.verify.answer import Answer
+from slotlease.verify.caller_grpc import GrpcCaller, us_of_instant, us_of_span
+from slotlease.verify.hostile import clear
 from slotlease.verify.shop import (
     SECOND_US,
     Availability,
     Booking,
     BookingWish,
-    Dialing,
     Lease,
     LeaseWish,
     LookedUp,
@@ -28,13 +24,11 @@ from slotlease.verify.shop import (
     User,
     Version,
 )
+from slotlease.verify.speech import enum_name
 from slotlease.wire.proto.v2 import booking_pb2
 from slotlease.wire.proto.v2 import booking_service_pb2 as service_pb2
 
 SERVICE: Final[str] = service_pb2.DESCRIPTOR.services_by_name["BookingService"].full_name
-HEALTH_PATH: Final = "/grpc.health.v1.Health/Check"
-
-MessageT = TypeVar("MessageT", bound=Message)
 
 _SLOT_FIELDS = ("merchant_id", "service_id", "start_time", "duration")
 _USER_FIELDS = ("user_id", "given_name", "family_name", "telephone", "email")
@@ -62,25 +56,16 @@ _METHODS: Final = frozenset(
 )
 
 
-class CallerV2:
+class CallerV2(GrpcCaller):
     """See `Caller`."""
 
+    service = SERVICE
     version: Final = Version.V2
     methods: Final = _METHODS
     # Google's pages: leases by agreement; the lookup has a page, but stands in no list of the service's methods.
     optional: Final = frozenset({ask.CREATE_LEASE, ask.LOOK_UP})
     required: Final[Mapping[str, Sequence[str]]] = _REQUIRED
     health_names: Final = (SERVICE, "")
-
-    def __init__(self, dialing: Dialing) -> None:
-        self._line = GrpcLine(dialing)
-
-    def health(self, name: str) -> Answer[str]:
-        def read(answer: health_pb2.HealthCheckResponse) -> str:
-            return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
-
-        request = health_pb2.HealthCheckRequest(service=name)
-        return self._ask(ask.HEALTH, request, health_pb2.HealthCheckResponse, read)
 
     def check_availability(self, slot: Slot) -> Answer[Availability]:
         request = service_pb2.CheckAvailabilityRequest(slot=slot_message(slot))
@@ -158,18 +143,12 @@ class CallerV2:
             lambda answer: tuple(_booking(one) for one in answer.bookings),
         )
 
-    def send_hostile(self, kind: Hostile, method: str, slot: Slot) -> Answer[None] | None:
-        request: Message = service_pb2.CheckAvailabilityRequest(slot=slot_message(slot))
+    def honest(self, method: str, slot: Slot) -> Message | None:
         if method == ask.CREATE_LEASE:
-            request = service_pb2.CreateLeaseRequest(lease=booking_pb2.Lease(slot=slot_message(slot)))
-        elif method == ask.CREATE_BOOKING:
-            request = service_pb2.CreateBookingRequest(slot=slot_message(slot))
-        made: Attack = attack(kind, method, request)
-        reply = self._line.send(f"/{SERVICE}/{made.method}", made.payload)
-        return Answer(made.method, reply.word, None, made.told, told(reply), reply.payload, reply.text, reply.took_s)
-
-    def close(self) -> None:
-        self._line.close()
+            return service_pb2.CreateLeaseRequest(lease=booking_pb2.Lease(slot=slot_message(slot)))
+        if method == ask.CREATE_BOOKING:
+            return service_pb2.CreateBookingRequest(slot=slot_message(slot))
+        return service_pb2.CheckAvailabilityRequest(slot=slot_message(slot))
 
     def _ask_booking(
         self,
@@ -178,47 +157,6 @@ class CallerV2:
         answered: type[service_pb2.CreateBookingResponse | service_pb2.UpdateBookingResponse],
     ) -> Answer[Booking]:
         return self._ask(method, request, answered, lambda answer: _booking(answer.booking), "booking")
-
-    def _ask(
-        self,
-        method: str,
-        request: Message,
-        answered: type[MessageT],
-        read: Callable[[MessageT], ValueT],
-        carries: str = "",
-    ) -> Answer[ValueT]:
-        """`carries` is what an answer has that may instead carry a booking_failure."""
-        path = HEALTH_PATH if method == ask.HEALTH else f"/{SERVICE}/{method}"
-        reply = self._line.send(path, request.SerializeToString())
-        sent = text_format.MessageToString(request)
-        if reply.word != OK:
-            return Answer(method, reply.word, None, sent, told(reply), reply.payload, reply.text, reply.took_s)
-        try:
-            answer = answered.FromString(reply.payload)
-        except DecodeError:
-            flaw = "the answer is no message of this kind"
-            return Answer(method, UNKNOWN, None, sent, reply.payload.hex(), reply.payload, "", reply.took_s, flaw)
-        word, flaw = _ending(answer, carries) if carries else (OK, "")
-        came = text_format.MessageToString(answer) or "an empty message\n"
-        value = read(answer) if word == OK else None
-        return Answer(method, word, value, sent, came, reply.payload, "", reply.took_s, flaw)
-
-
-def told(reply: Reply) -> str:
-    return f"{reply.word}: {reply.text}" if reply.text else f"{reply.word}, {len(reply.payload)} bytes"
-
-
-def _ending(answer: Message, carries: str) -> tuple[str, str]:
-    """The word for an answer that may carry a failure, and what is wrong with it whatever was asked."""
-    if not answer.HasField("booking_failure"):
-        return OK, "" if answer.HasField(carries) else f"neither {carries} nor booking_failure is set"
-    failure: booking_pb2.BookingFailure = getattr(answer, "booking_failure")  # noqa: B009 - of three kinds of message
-    cause = failure.cause
-    known = booking_pb2.BookingFailure.Cause.values()
-    word = booking_pb2.BookingFailure.Cause.Name(cause) if cause in known else f"cause {cause}"
-    if answer.HasField(carries):
-        return word, f"both {carries} and booking_failure are set"
-    return word, f"the cause is {word}" if word == CAUSE_UNSPECIFIED else ""
 
 
 # --- values into messages ----------------------------------------------------------------------------------------
@@ -261,8 +199,8 @@ def _slot(slot: booking_pb2.Slot) -> Slot:
     return Slot(
         slot.merchant_id,
         slot.service_id,
-        slot.start_time.seconds * SECOND_US + slot.start_time.nanos // 1000,
-        slot.duration.seconds * SECOND_US + slot.duration.nanos // 1000,
+        us_of_instant(slot.start_time),
+        us_of_span(slot.duration),
         slot.availability_tag,
         _resources(slot.resources) if slot.HasField("resources") else None,
     )
@@ -281,9 +219,7 @@ def _resources(resources: booking_pb2.Resources) -> Resources:
 
 
 def _lease(lease: booking_pb2.Lease) -> Lease:
-    expires = lease.lease_expiration_time
-    expires_us = expires.seconds * SECOND_US + expires.nanos // 1000
-    return Lease(lease.lease_id, _slot(lease.slot), lease.user_reference, expires_us)
+    return Lease(lease.lease_id, _slot(lease.slot), lease.user_reference, us_of_instant(lease.lease_expiration_time))
 
 
 def _booking(booking: booking_pb2.Booking) -> Booking:
@@ -296,5 +232,4 @@ def _booking(booking: booking_pb2.Booking) -> Booking:
 
 
 def _status(number: booking_pb2.BookingStatus.ValueType) -> str:
-    known = number in booking_pb2.BookingStatus.values()
-    return booking_pb2.BookingStatus.Name(number) if known else f"status {number}"
+    return enum_name(booking_pb2.BookingStatus.DESCRIPTOR, number, "status")

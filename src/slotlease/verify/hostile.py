@@ -23,6 +23,9 @@ _IDS: Final = {
 }
 
 
+_OF_A_SLOT: Final = {*_IDS, Hostile.BAD_UTF8, Hostile.BAD_INSTANT, Hostile.NEGATIVE_DURATION}
+
+
 @dataclass(frozen=True, slots=True)
 class Attack:
     """`told` says in words what is sent."""
@@ -43,8 +46,11 @@ def clear(message: ValueT, path: str) -> ValueT:
     return message
 
 
-def attack(kind: Hostile, method: str, request: Message) -> Attack:
-    """`request` is a good one of gRPC; it is changed. Its slot has a Timestamp and a Duration."""
+def attack(kind: Hostile, method: str, request: Message) -> Attack | None:
+    """`request` is a good one of gRPC; it is changed. Its slot, if it has one, has a Timestamp and a Duration. None for
+    what needs a slot where the request has none."""
+    if kind in _OF_A_SLOT and "merchant_id" not in slot_of(request).DESCRIPTOR.fields_by_name:
+        return None
     good = request.SerializeToString()
     match kind:
         case Hostile.NOTHING:
