@@ -167,7 +167,7 @@ def verify(
         if cancel_all_bookings:
             told.tell_remains(cancel_all(cases, around, caller))
             return
-        with told.progress(len(cases)) as watch:
+        with told.progress(sum(choice.tries(case) for case in cases)) as watch:
             done = run(cases, around, caller, choice, watch)
     except NothingListed as error:
         raise CommandFailed(str(error)) from error

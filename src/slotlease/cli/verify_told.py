@@ -33,6 +33,8 @@ _STYLES: Final = {
     Outcome.NOT_TRIED: "magenta",
 }
 _CALLS_SHOWN: Final = 3
+_NOTED: Final = ("availability", "latency")
+"""Groups of which the figures are shown, whether or not anything was wrong."""
 
 
 class Silent:
@@ -145,6 +147,11 @@ def _tell_tables(head: Head, done: Done) -> None:
         table.add_row(group, *row)
     console().print(table)
     typer.echo("")
+    told = [(result, note) for result in done.results for note in result.notes if result.case.group in _NOTED]
+    for result, note in told:
+        typer.echo(f"  {result.case.id}: {in_words('', note)}")
+    if told:
+        typer.echo("")
 
 
 def tell_remains(remains: Remains) -> None:

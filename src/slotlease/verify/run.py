@@ -13,10 +13,14 @@ from slotlease.verify.caller import CREATE_BOOKING, LIST, Caller
 from slotlease.verify.case import Case, Finding, Outcome, Result, Until
 from slotlease.verify.names import Names
 from slotlease.verify.shop import CANCELED, SECOND_US, Booking, Slot
-from slotlease.verify.trial import Failed, NotTried, Surroundings, Trial
+from slotlease.verify.trial import GONE, Failed, NotTried, Surroundings, Trial
 
 NAMES_MAX: Final = 40
 """More tokens and users than any case makes, but for the latency group under a high --calls."""
+
+
+GONE_AFTER: Final = 20
+"""So many calls without an answer, one after the other, and the server is taken for gone: each costs a --timeout."""
 
 
 class NothingListed(Exception):
@@ -42,6 +46,10 @@ class Choice:
     skip: frozenset[str] = frozenset()
     require: frozenset[str] = frozenset()
     wait: bool = True
+
+    def tries(self, case: Case) -> bool:
+        """Whether it is among those to be tried or left out by name; others do not count at all."""
+        return not self.only or case.chosen_by(self.only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +94,20 @@ def run(cases: Sequence[Case], around: Surroundings, caller: Caller, choice: Cho
     try:
         # Those that wait come last, and then all at once: while others ran, their time could pass unseen.
         for case in sorted(cases, key=lambda case: case.waits):
-            if not case.chosen_by(choice.only) and choice.only:
+            if not choice.tries(case):
                 continue
             attempt = _Attempt(case, around, caller)
             watch.began(case)
-            if attempt.go(_why_not(case, around, caller, choice)):
+            why_not = _why_not(case, around, caller, choice)
+            if why_not:
+                attempt.leave(Outcome.SKIPPED, why_not)
+            elif _nobody_answers(around):
+                attempt.leave(Outcome.NOT_TRIED, f"the last {GONE_AFTER} calls had no answer, so no more were made")
+            elif attempt.go():
                 waiting.append(attempt)
-            else:
-                results.append(attempt.result())
-                watch.ended(results[-1])
+                continue
+            results.append(attempt.result())
+            watch.ended(results[-1])
         results.extend(_wait_for(waiting, around, watch))
     except KeyboardInterrupt:
         interrupted = True
@@ -103,6 +116,11 @@ def run(cases: Sequence[Case], around: Surroundings, caller: Caller, choice: Cho
     place = {case.id: number for number, case in enumerate(cases)}
     results.sort(key=lambda result: place[result.case.id])
     return Done(tuple(results), remains, tuple(around.calls), choice, interrupted)
+
+
+def _nobody_answers(around: Surroundings) -> bool:
+    last = around.calls[-GONE_AFTER:]
+    return len(last) == GONE_AFTER and all(answer.word in GONE for answer in last)
 
 
 def _why_not(case: Case, around: Surroundings, caller: Caller, choice: Choice) -> str:
@@ -188,27 +206,23 @@ class _Attempt:
         self._failed: list[Finding] = []
         self._took_s = 0.0
 
-    def go(self, why_not: str = "") -> bool:
+    def go(self) -> bool:
         """True where it wants to wait until `at_us`."""
-        if why_not:
-            self._outcome, self._why = Outcome.SKIPPED, why_not
-            return False
         began_s = time.perf_counter()
         try:
             return self._step()
         except Failed as error:
             if self._case.needs & self._around.absent:
-                self._outcome, self._why = Outcome.SKIPPED, "the server does not offer what it is about: optional"
+                self.leave(Outcome.SKIPPED, "the server does not offer what it is about: optional")
             else:
                 self._failed.append(error.finding)
         except NotTried as error:
-            self._outcome = Outcome.SKIPPED if error.by_choice else Outcome.NOT_TRIED
-            self._why = error.why
+            self.leave(Outcome.SKIPPED if error.by_choice else Outcome.NOT_TRIED, error.why)
         except RequestsSpent:
-            self._outcome, self._why = Outcome.NOT_TRIED, "the run has made as many requests as --requests lets it"
+            self.leave(Outcome.NOT_TRIED, "the run has made as many requests as --requests lets it")
         except Exception as error:  # noqa: BLE001 - a mistake in one case must not lose what the others found
-            self._outcome = Outcome.NOT_TRIED
-            self._why = f"a mistake of slotlease verify ({type(error).__name__}: {error}); please report it"
+            mistake = f"a mistake of slotlease verify ({type(error).__name__}: {error}); please report it"
+            self.leave(Outcome.NOT_TRIED, mistake)
         finally:
             self._took_s += time.perf_counter() - began_s
         return False
@@ -221,6 +235,10 @@ class _Attempt:
             return False
         self.at_us = until.at_us
         return True
+
+    def leave(self, outcome: Outcome, why: str) -> None:
+        """Ends it without having tried it, or without a judgement."""
+        self._outcome, self._why = outcome, why
 
     def result(self) -> Result:
         findings = tuple(self._failed or self._trial.warnings)

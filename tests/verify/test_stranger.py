@@ -1,0 +1,86 @@
+"""`slotlease verify` judges servers that it knows nothing of: one that was written quickly, one that never answers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slotlease.store.clock import system_clock
+from slotlease.verify.feed import read_offers
+from slotlease.verify.shop import SECOND_US, Resources
+from tests.cli.running import run
+from tests.verify.judging import example_ledger
+from tests.verify.stranger import Key, stranger
+
+Capsys = pytest.CaptureFixture[str]
+
+EXCEPTIONS = {
+    *(f"availability.check.unknown-{what}" for what in ("merchant", "service", "slot")),
+    *(f"booking.unknown-{what}" for what in ("merchant", "service", "slot")),
+    *("booking.missing", "booking.status.unknown", "booking.cancel.unknown"),
+    *("robustness.nothing", "robustness.control", "robustness.sql-text"),
+    *("robustness.no-unknown", "robustness.no-insides"),
+}
+"""What it answers with UNKNOWN and an exception's text, because it was not thought of."""
+
+NO_TOKENS = {"booking.token.same", "booking.token.one-effect", "race.one-token.bookings", "lost.booking"}
+NO_CHECKS = {
+    *("booking.cancel.then-move", "booking.move.taken", "booking.move.taken-keeps"),
+    *("robustness.instant", "robustness.duration"),
+}
+NO_LOCKS = {"race.last-spot.bookings"}
+COUNTED_TWICE = {"race.one-cancellation", "lost.cancel"}
+
+
+def spots_of(feed: Path) -> dict[Key, int]:
+    free, full = read_offers([feed], system_clock())
+    spots: dict[Key, int] = {}
+    for offer in (*free, *full):
+        slot, resources = offer.slot, offer.slot.resources or Resources()
+        start_s = slot.start_us // SECOND_US
+        spots[slot.merchant_id, slot.service_id, start_s, resources.staff_id, resources.party_size] = offer.spots_open
+    return spots
+
+
+def read(report: Path) -> dict[str, Any]:
+    return {one["id"]: one for one in json.loads(report.read_text("utf-8"))["cases"]}
+
+
+@pytest.mark.slow
+def test_a_server_written_quickly_fails_where_it_is_wrong_and_nowhere_else(tmp_path: Path, capsys: Capsys) -> None:
+    _, feeds = example_ledger(tmp_path)
+    report = tmp_path / "report.json"
+    # What its exceptions leave in a log is its own.
+    logging.getLogger("grpc._server").disabled = True
+    with stranger(spots_of(feeds[0])) as address:
+        words = ("--api", "v2", "--availability", str(feeds[0]), "--qps", "100", "--json", str(report))
+        outcome = run(capsys, "verify", address, *words)
+    cases = read(report)
+    failed = {name for name, one in cases.items() if one["outcome"] == "fail"}
+    assert failed == {"connection.health"} | EXCEPTIONS | NO_TOKENS | NO_CHECKS | NO_LOCKS | COUNTED_TWICE
+    assert [name for name, one in cases.items() if one["outcome"] == "not tried"] == []
+    leases = {one["why"] for name, one in cases.items() if name.startswith("lease.")}
+    assert leases == {
+        "the server offers no leases; Google leaves that to the partner",
+        "the server does not offer CreateLease, which is optional",
+    }
+    assert outcome.code == 1
+    assert "Everything that was booked is cancelled." in outcome.out
+
+
+def test_a_server_that_never_answers_is_given_up_soon(tmp_path: Path, capsys: Capsys) -> None:
+    _, feeds = example_ledger(tmp_path)
+    report = tmp_path / "report.json"
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        words = ("--api", "v2", "--availability", str(feeds[0]), "--timeout", "0.1", "--json", str(report))
+        outcome = run(capsys, "verify", address, *words)
+    assert outcome.code == 1
+    given_up = [one for one in read(report).values() if "calls had no answer" in one["why"]]
+    assert len(given_up) > 80
+    assert {one["outcome"] for one in given_up} == {"not tried"}
