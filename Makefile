@@ -67,9 +67,11 @@ bench-full: env-dev ## speed at length: the cross of workloads, stores, transpor
 	$(BIN)/python -m bench full $(BENCH)
 
 .PHONY: bench-peers
-bench-peers: env-dev ## speed beside a booking server that is written the usual way, on PostgreSQL
-	@$(PIP) install --target build/bench/peers --upgrade --requirement bench/peers/requirements-plain.txt
+bench-peers: env-dev ## speed beside what could be used, or written, in our place, on PostgreSQL
+	@$(PIP) install --target build/bench/peers --upgrade --requirement bench/peers/requirements-plain.txt \
+		--requirement bench/peers/requirements-libres.txt
 	$(BIN)/python -m bench peers $(BENCH)
+	PYTHONPATH=src:.:build/bench/peers $(BIN)/python -m bench.peers.libres_holds
 
 .PHONY: mutants
 mutants: env-dev ## spoil the rules and the desk in one place at a time: their tests must notice (half an hour)

@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     programme = PROGRAMMES[options.programme]
     rows = [for_variant(row, options.store, options.transport, options.processes) for row in programme.rows]
-    rows = [row for row in rows if not options.only or row.workload in options.only]
+    # Once each: rows that differed by what is now the same for all are one.
+    rows = [row for row in dict.fromkeys(rows) if not options.only or row.workload in options.only]
     if caller.ECHO not in programs and any(row.transport == CPP for row in rows):
         sys.stdout.write(
             "Without the echo in C++: for it, install g++, pkg-config and libgrpc++-dev (Debian, Ubuntu).\n"

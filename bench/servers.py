@@ -41,12 +41,11 @@ class Server:
         self.process.wait(WAIT_S)
 
 
-def environment() -> dict[str, str]:
-    """Ours, without an operator's own settings."""
+def environment(*libraries: Path) -> dict[str, str]:
+    """Ours, without an operator's own settings, and with libraries that are not where ours are."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("SLOTLEASE_")},
-        # The last are peers' own libraries, where they were installed.
-        "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", ROOT, ROOT / "build" / "bench" / "peers"))),
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", ROOT, *libraries))),
     }
 
 
@@ -84,7 +83,8 @@ def echoing(transport: str) -> Iterator[Server]:
 def plain(url: str, inventory: Inventory) -> Iterator[Server]:
     """The booking server that is written the usual way (peers/plain.py)."""
     numbers = map(str, (inventory.slots, inventory.merchants, inventory.spots))
-    yield from _piped([sys.executable, "-m", "bench.peers.plain", url, *numbers])
+    command = [sys.executable, "-m", "bench.peers.plain", url, *numbers]
+    yield from _piped(command, ROOT / "build" / "bench" / "peers")
 
 
 @contextmanager
@@ -93,10 +93,10 @@ def compiled(program: Path) -> Iterator[Server]:
     yield from _piped([str(program)])
 
 
-def _piped(command: Sequence[str]) -> Iterator[Server]:
+def _piped(command: Sequence[str], *libraries: Path) -> Iterator[Server]:
     began_s = time.monotonic()
     process = subprocess.Popen(  # noqa: S603 - our own program
-        command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, env=environment(*libraries), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
