@@ -196,17 +196,18 @@ class View:
 
     def take(self, slot: Slot, *, holder_no: int, busy_until_us: int) -> Spot | BookingFailure:
         """Claims a spot of the slot for the holder, burying what the claim counts as gone; or says it is full."""
-        occupancy = self._overlay.occupancies[slot.key]
+        key = slot.key
+        occupancy = self._overlay.occupancies[key]
         choice = choose_spot(occupancy, self._rivals(occupancy), slot.capacity)
         if choice is None:
             return BookingFailure(Cause.SLOT_UNAVAILABLE, "no spot of the slot is free")
         for spot in choice.bury:
             self._bury(spot)
-        taken = Spot(*slot.key, choice.spot_no, busy_until_us, holder_no)
+        taken = Spot(*key, choice.spot_no, busy_until_us, holder_no)
         if choice.replaces is not None and choice.replaces.busy_until_us != GIVEN_BACK_US:
             self._expire_lease((slot.merchant_no, choice.replaces.holder_no))
         self._write_spot(choice.replaces, taken)
-        self._overlay.occupancies[slot.key] = self._overlay.occupancies[slot.key].with_taken(choice)
+        self._overlay.occupancies[key] = self._overlay.occupancies[key].with_taken(choice)
         return taken
 
     def hand_over(self, spot: Spot, *, holder_no: int) -> None:

@@ -182,14 +182,17 @@ class Prefetch:
     # --- leases and bookings -------------------------------------------------------------------------------------
 
     def _load_leases(self, wanted: Wanted) -> None:
-        for merchant_no, lease_no in wanted.leases:
-            self._add_lease(self._one(statements.LEASE, {"merchant_no": merchant_no, "lease_no": lease_no}))
-        for merchant_id, client_reference in wanted.references:
-            merchant = self._facts.merchants.get(merchant_id)
-            if merchant is None:
-                continue
-            token = {"merchant_no": merchant.merchant_no, "client_reference": client_reference}
-            self._add_lease(self._one(statements.LEASE_BY_REFERENCE, token))
+        keys = [{"merchant_no": merchant_no, "lease_no": lease_no} for merchant_no, lease_no in wanted.leases]
+        for row in self._query_each(statements.LEASE, keys):
+            self._add_lease(row)
+        merchants = self._facts.merchants
+        tokens = [
+            {"merchant_no": merchants[merchant_id].merchant_no, "client_reference": client_reference}
+            for merchant_id, client_reference in wanted.references
+            if merchant_id in merchants
+        ]
+        for row in self._query_each(statements.LEASE_BY_REFERENCE, tokens):
+            self._add_lease(row)
 
     def _add_lease(self, row: Row | None) -> Lease | None:
         if row is None:
@@ -201,14 +204,17 @@ class Prefetch:
         return lease
 
     def _load_bookings(self, wanted: Wanted) -> None:
-        for merchant_no, booking_no in wanted.bookings:
-            self._add_booking(self._one(statements.BOOKING, {"merchant_no": merchant_no, "booking_no": booking_no}))
-        for merchant_id, idempotency_token in wanted.tokens:
-            merchant = self._facts.merchants.get(merchant_id)
-            if merchant is None:
-                continue
-            token = {"merchant_no": merchant.merchant_no, "idempotency_token": idempotency_token}
-            self._add_booking(self._one(statements.BOOKING_BY_TOKEN, token))
+        keys = [{"merchant_no": merchant_no, "booking_no": booking_no} for merchant_no, booking_no in wanted.bookings]
+        for row in self._query_each(statements.BOOKING, keys):
+            self._add_booking(row)
+        merchants = self._facts.merchants
+        tokens = [
+            {"merchant_no": merchants[merchant_id].merchant_no, "idempotency_token": idempotency_token}
+            for merchant_id, idempotency_token in wanted.tokens
+            if merchant_id in merchants
+        ]
+        for row in self._query_each(statements.BOOKING_BY_TOKEN, tokens):
+            self._add_booking(row)
         for merchant_no, slot_no, user_key in wanted.users_of_slots:
             of_user = {"merchant_no": merchant_no, "slot_no": slot_no, "user_key": user_key}
             found = self._query(statements.BOOKINGS_OF_USER_AND_SLOT, of_user)
