@@ -98,6 +98,10 @@ def faults(_scale: float, _seed: int) -> Run:
     return Run((*PYTEST, "tests/proofs", *others), "none")
 
 
+def postgres_faults(_scale: float, _seed: int) -> Run:
+    return Run((*PYTEST, "tests/postgres"), "none", environment={"PROOF_EFFORT": "2"})
+
+
 PROOFS: dict[str, Callable[[float, int], Run]] = {
     "model": model,
     "model by socket": model_through_sockets,
@@ -107,6 +111,7 @@ PROOFS: dict[str, Callable[[float, int], Run]] = {
     "planted mistakes": planted,
     "power cut": power_cut,
     "faults": faults,
+    "PostgreSQL: faults": postgres_faults,
 }
 
 

@@ -142,6 +142,11 @@ class Session:
         self.has_written = True
         return self._connection.pgconn.transaction_status == TransactionStatus.IDLE
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the other end is gone, and nobody here closed it."""
+        return self._connection.broken
+
     def close(self) -> None:
         with contextlib.suppress(psycopg.Error):
             self._connection.close()
@@ -229,12 +234,13 @@ class Connections:
         try:
             session = self._take(idle)
             yield session
-        except StoreUnavailable as fault:
-            self._tell(str(fault))
-            if session is not None:
-                session.close()
-            raise
-        except StoreFault:
+        except StoreFault as fault:
+            if session is not None and session.is_lost:
+                self._close_idle()
+            if isinstance(fault, StoreUnavailable):
+                self._tell(str(fault))
+                if session is not None:
+                    session.close()
             raise
         except psycopg.Error as error:
             raise StoreUnavailable(told_of(error)) from error
@@ -276,6 +282,12 @@ class Connections:
     def close(self) -> None:
         with self._lock:
             self._closed = True
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        """Where one connection was lost the others most likely are: the batch that is done again, and the next ones,
+        must not try them one by one."""
+        with self._lock:
             idle = [*self._writers, *self._readers]
             self._writers.clear()
             self._readers.clear()
