@@ -160,6 +160,7 @@ class Line:
                     wire.answer_lost = how
                     wire.database.sendall(sent)
                     continue
+                wire.is_ending = True
                 if how is Lost.HALF_SENT:
                     wire.database.sendall(sent[: len(sent) // 2])
                 if how is not Lost.LATE:
@@ -190,7 +191,7 @@ class Line:
                     self._lose(wire)
                     break
         wire.late.set()
-        if not wire.is_lost:
+        if not wire.is_ending:
             wire.drop()
         with self._lock:
             self._wires.discard(wire)
@@ -229,6 +230,8 @@ class _Wire:
     client: socket.socket
     database: socket.socket
     answer_lost: Lost | None = None
+    is_ending: bool = False
+    """Who carries the lost journey ends the connection, and nobody before."""
     is_lost: bool = False
     late: threading.Event = field(default_factory=threading.Event)
     """Set once the database has answered what came late."""
