@@ -59,12 +59,12 @@ class Outcome:
 
 def model(scale: float, seed: int) -> Run:
     effort = _at_least_1(10 * scale)
-    return _model(seed, effort, "not socket", f"{200 * effort:,} programs of 40 steps, {180 * effort:,} days")
+    return _model(seed, effort, "not socket and not on_postgres", f"{200 * effort:,} programs of 40 steps, {180 * effort:,} days")
 
 
 def model_through_sockets(scale: float, seed: int) -> Run:
     effort = _at_least_1(10 * scale)
-    return _model(seed, effort, "socket", f"{50 * effort:,} programs of 40 steps, {20 * effort:,} days")
+    return _model(seed, effort, "socket and not on_postgres", f"{50 * effort:,} programs of 40 steps, {20 * effort:,} days")
 
 
 def linearizability(scale: float, seed: int) -> Run:
@@ -98,6 +98,12 @@ def faults(_scale: float, _seed: int) -> Run:
     return Run((*PYTEST, "tests/proofs", *others), "none")
 
 
+def model_on_postgres(scale: float, seed: int) -> Run:
+    effort = _at_least_1(10 * scale)
+    much = f"{8 * effort:,} programs of 40 steps and {5 * effort:,} days on both engines, {4 * effort:,} by socket"
+    return _model(seed, effort, "on_postgres", much)
+
+
 def postgres_faults(_scale: float, _seed: int) -> Run:
     return Run((*PYTEST, "tests/postgres"), "none", environment={"PROOF_EFFORT": "2"})
 
@@ -111,6 +117,7 @@ PROOFS: dict[str, Callable[[float, int], Run]] = {
     "planted mistakes": planted,
     "power cut": power_cut,
     "faults": faults,
+    "PostgreSQL: model": model_on_postgres,
     "PostgreSQL: faults": postgres_faults,
 }
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import apsw
 
@@ -114,20 +114,32 @@ _LEASES = """
 """
 _BOOKINGS = """
     SELECT merchant_no, booking_no, status, revision, slot_no, spot_no, lease_no, idempotency_token, secret,
-           created_as, user_key, user, payment, additional_request, fingerprint, created_us
+           created_as, user_key, "user", payment, additional_request, fingerprint, created_us
     FROM booking
 """
+
+
+class _Cursor(Protocol):
+    def fetchall(self) -> list[Any]: ...
+
+
+class LedgerConnection(Protocol):
+    """To whatever database: all speak the SQL of this file."""
+
+    def execute(self, statement: str, /) -> _Cursor: ...
+
+    def close(self) -> None: ...
 
 
 def open_ledger(path: Path) -> apsw.Connection:
     return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
 
 
-def image_of(ledger: apsw.Connection) -> LedgerImage:
+def image_of(ledger: LedgerConnection) -> LedgerImage:
     def rows(sql: str) -> list[tuple[Any, ...]]:
         return ledger.execute(sql).fetchall()
 
-    ledger.execute("BEGIN")
+    ledger.execute("BEGIN")  # one snapshot on SQLite; elsewhere nobody writes meanwhile
     try:
         slots = rows(_SLOTS)
         spots = rows("SELECT merchant_no, slot_no, spot_no, busy_until_us, holder_no FROM spot")

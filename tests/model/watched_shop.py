@@ -9,22 +9,30 @@ from typing import cast
 
 from slotlease.desk.operation import Operation
 from slotlease.desk.sweep_leases import sweep
+from slotlease.store.protocol import Finding
 from tests.model.corners import Corner
-from tests.model.ledger_image import LedgerImage, broken_promises, image_of, open_ledger
+from tests.model.ledger_image import LedgerConnection, LedgerImage, broken_promises, image_of, open_ledger
 from tests.model.shop_model import ShopModel, place_asked
 from tests.model.told import Request, Told, drawn_id, told_by_desk
-from tests.support import HandClock, Offered, open_shop, slot_row
+from tests.support import HandClock, Offered, Shop, open_shop, slot_row
 
 
 class LedgerShop:
     """A shop in process, on the ledger in `folder`: answers as the desk gives them."""
 
     def __init__(self, folder: Path, clock: HandClock) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.clock = clock
-        self.shop = open_shop(folder, clock=clock)
-        self.ledger = open_ledger(folder / "ledger.db")
+        self.shop, self.ledger = self.opened()
+
+    @classmethod
+    def new_clock(cls) -> HandClock:
+        return HandClock()
+
+    def opened(self) -> tuple[Shop, LedgerConnection]:
+        """The shop, and a line to its ledger past it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return open_shop(self.folder, clock=self.clock), open_ledger(self.folder / "ledger.db")
 
     def open_for_business(self, corner: Corner) -> None:
         for merchant_id, service in corner.services:
@@ -57,8 +65,13 @@ class LedgerShop:
 
     def restart(self) -> None:
         self.close()
-        self.shop = open_shop(self.folder, clock=self.clock)
-        self.ledger = open_ledger(self.folder / "ledger.db")
+        self.shop, self.ledger = self.opened()
+
+    def image(self) -> LedgerImage:
+        return image_of(self.ledger)
+
+    def audit(self) -> Sequence[Finding]:
+        return self.shop.store.audit()
 
     def offer(self, merchant_id: str, offered: Offered) -> None:
         """The slot as tomorrow's feed has it: the merchant's catalogue stays."""
@@ -75,7 +88,7 @@ class WatchedShop:
     False, the model is certain of every answer by itself."""
 
     def __init__(self, folder: Path, corner: Corner, *, asks_ledger: bool, kind: type[LedgerShop] = LedgerShop) -> None:
-        self.clock = HandClock()
+        self.clock = kind.new_clock()
         self.shop = kind(folder, self.clock)
         self.shop.open_for_business(corner)
         self.model = ShopModel()
@@ -84,7 +97,7 @@ class WatchedShop:
         for merchant_id, offered in corner.slots:
             self.model.offer(merchant_id, offered)
         self._asks_ledger = asks_ledger
-        self._image = image_of(self.shop.ledger)
+        self._image = self.shop.image()
         self._audited_us = 0
 
     def tell(self, *requests: Request) -> list[Told]:
@@ -124,7 +137,7 @@ class WatchedShop:
     def check(self) -> None:
         """INV-1 to INV-16 of the ledger as it now is, and that the ledger and the model tell of the same."""
         now_us = self.clock.now_us
-        image = image_of(self.shop.ledger)
+        image = self.shop.image()
         assert broken_promises(self._image, image, now_us) == []
         self._image = image
         self._compare(image)
@@ -132,7 +145,7 @@ class WatchedShop:
             self.model.settle({lease.lease_id: lease.state for lease in image.leases.values()})
         overcommitted = self.model.overcommitted(now_us)
         assert {image.places[slot] for slot in image.overcommitted(now_us)} == overcommitted
-        findings = self.shop.shop.store.audit()
+        findings = self.shop.audit()
         assert [finding for finding in findings if not finding.rule.startswith("INV-1:")] == []
         assert len(findings) == len(overcommitted), findings
 

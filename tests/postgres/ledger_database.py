@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from slotlease.store.postgres import PostgresStore
 from tests.postgres_server import database
 from tests.proofs.ledger_file import Content
+from tests.store.backend import TABLES
 from tests.store.postgres_backend import DatabaseClock, PostgresBackend
 from tests.support import Shop
 
@@ -41,6 +42,11 @@ class LedgerDatabase:
             for table in self._tables
             if table != "test_clock"
         }
+
+    def wipe(self) -> None:
+        """An empty ledger again; who opened it before knows nothing of that."""
+        deletions = [f"DELETE FROM {table};" for table in TABLES]
+        self.sql(f"BEGIN; SET LOCAL session_replication_role = replica; {' '.join(deletions)} COMMIT")
 
     def keep(self) -> None:
         """As it is now, for `put_back`."""

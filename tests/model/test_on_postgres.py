@@ -1,0 +1,61 @@
+"""The machines and days of the model on PostgreSQL, with two servers in turn, a clock that is the database's, and the
+same asked of SQLite: equal answers and equal rows, whatever is asked (INV-30). And once through a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.model.corners import CORNERS
+from tests.model.effort import TIMEOUT_S, seeds
+from tests.model.postgres_shop import BothEngines, PostgresShop, PostgresWireShop
+from tests.model.test_state_machine import ForwardMachine, ShopMachine, SkewedMachine, machine_settings
+from tests.model.test_whole_days import spend
+from tests.postgres.ledger_database import LedgerDatabase, ledger_database
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
+
+EXAMPLES = 4
+EXAMPLES_BY_WIRE = 2
+SEEDS = seeds(1)
+
+
+@pytest.fixture(scope="module")
+def ledger(postgres: str, postgres_template: str) -> Iterator[LedgerDatabase]:
+    with ledger_database(postgres, postgres_template) as ledger:
+        yield ledger
+
+
+def on(ledger: LedgerDatabase, shop: type[PostgresShop]) -> type[PostgresShop]:
+    return type(shop.__name__, (shop,), {"database": ledger})
+
+
+def run(machine: type[ShopMachine], kind: type[PostgresShop], examples: int) -> None:
+    on_postgres = type(machine.__name__, (machine,), {"kind": kind})
+    run_state_machine_as_test(on_postgres, settings=machine_settings(examples))
+
+
+@pytest.mark.parametrize("machine", [ForwardMachine, SkewedMachine])
+def test_inv_30_the_same_program_is_answered_and_kept_alike_on_postgresql_and_sqlite(
+    machine: type[ShopMachine], ledger: LedgerDatabase
+) -> None:
+    run(machine, on(ledger, BothEngines), EXAMPLES)
+
+
+@pytest.mark.parametrize("machine", [ForwardMachine, SkewedMachine])
+def test_whatever_is_asked_through_a_socket_is_answered_as_the_model_says(
+    machine: type[ShopMachine], ledger: LedgerDatabase
+) -> None:
+    run(machine, on(ledger, PostgresWireShop), EXAMPLES_BY_WIRE)
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_a_day_in_batches_is_answered_and_kept_alike_on_postgresql_and_sqlite(
+    corner: str, ledger: LedgerDatabase
+) -> None:
+    for seed in SEEDS:
+        # At every other corner, and there with every other seed, the clock steps back.
+        back = (list(CORNERS).index(corner) + seed) % 2 == 1
+        spend(CORNERS[corner], seed, back=back, kind=on(ledger, BothEngines))
