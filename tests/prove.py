@@ -59,12 +59,16 @@ class Outcome:
 
 def model(scale: float, seed: int) -> Run:
     effort = _at_least_1(10 * scale)
-    return _model(seed, effort, "not socket and not on_postgres", f"{200 * effort:,} programs of 40 steps, {180 * effort:,} days")
+    return _model(
+        seed, effort, "not socket and not on_postgres", f"{200 * effort:,} programs of 40 steps, {180 * effort:,} days"
+    )
 
 
 def model_through_sockets(scale: float, seed: int) -> Run:
     effort = _at_least_1(10 * scale)
-    return _model(seed, effort, "socket and not on_postgres", f"{50 * effort:,} programs of 40 steps, {20 * effort:,} days")
+    return _model(
+        seed, effort, "socket and not on_postgres", f"{50 * effort:,} programs of 40 steps, {20 * effort:,} days"
+    )
 
 
 def linearizability(scale: float, seed: int) -> Run:

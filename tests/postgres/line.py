@@ -62,6 +62,8 @@ class Journey:
 Chosen = Callable[[int, Journey], bool]
 """Whether a journey is to be lost, by its number since the line was armed (from 1) and what it carries."""
 
+Fate = Callable[[int, Journey], Lost | None]
+
 
 def nothing() -> None:
     """What else happens meanwhile."""
@@ -83,8 +85,7 @@ class Line:
         self.dead = False
         """Then it takes nobody's call."""
         self._lock = threading.Condition()
-        self._how = Lost.NOT_SENT
-        self._chosen: Chosen = _none
+        self._fate_of: Fate = _arrives
         self._stays_dead = False
         self._all_at_once = False
         self.meanwhile: Callable[[], None] = nothing
@@ -96,14 +97,22 @@ class Line:
         """The first journey that is `chosen` is lost, with it every connection (`all_at_once`), and with `stays_dead`
         nobody is connected any more until `mend`. `meanwhile` is called once the database has done with the journey,
         and before its sender learns of anything."""
+
+        def once(number: int, journey: Journey) -> Lost | None:
+            return how if not self.lost and chosen(number, journey) else None
+
+        self.arm_with(once, stays_dead=stays_dead, all_at_once=all_at_once)
+
+    def arm_with(self, fate_of: Fate, *, stays_dead: bool = False, all_at_once: bool = False) -> None:
+        """The same for as many journeys as `fate_of` says."""
         with self._lock:
             self.journeys, self.lost = [], []
-            self._how, self._chosen = how, chosen
+            self._fate_of = fate_of
             self._stays_dead, self._all_at_once = stays_dead, all_at_once
 
     def mend(self) -> None:
         with self._lock:
-            self.journeys, self._chosen, self.dead, self.meanwhile = [], _none, False, nothing
+            self.journeys, self._fate_of, self.dead, self.meanwhile = [], _arrives, False, nothing
 
     def drop_all(self) -> None:
         """Every connection is lost, whatever it is doing."""
@@ -206,12 +215,11 @@ class Line:
         with self._lock:
             self.journeys.append(journey)
             self._lock.notify_all()
-            if not self._chosen(len(self.journeys), journey):
-                return None
-            self.lost.append(journey)
-            self._chosen = _none
-            self.dead = self._stays_dead
-            return self._how
+            how = self._fate_of(len(self.journeys), journey)
+            if how is not None:
+                self.lost.append(journey)
+                self.dead = self._stays_dead
+            return how
 
     def _lose(self, wire: _Wire) -> None:
         """The database has heard all that it will hear; now whoever called may find out."""
@@ -318,8 +326,8 @@ def _close(end: socket.socket) -> None:
     end.close()
 
 
-def _none(_: int, __: Journey) -> bool:
-    return False
+def _arrives(_: int, __: Journey) -> None:
+    """As nearly always."""
 
 
 @contextmanager
