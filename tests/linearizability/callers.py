@@ -120,14 +120,16 @@ class Recorded:
         return sum(len(stage.calls) for stage in self.stages)
 
 
-def record(shop: Shop, address: str, seed: int, *, calls: int = CALLS) -> Recorded:
-    """What `calls` calls of CALLERS callers come to. Time passes only while nobody asks."""
+def record(shop: Shop, addresses: Sequence[str], seed: int, *, calls: int = CALLS) -> Recorded:
+    """What `calls` calls of CALLERS callers come to, who ask the servers of one ledger. Time passes only while nobody
+    asks."""
     stages = open_stages(shop, f"m{seed}")
     chance = Random(f"time {seed}")  # noqa: S311 - chooses, hides nothing
     moments = count()
     with ExitStack() as sockets:
         callers = []
         for number in range(CALLERS):
+            address = addresses[number % len(addresses)]
             channel = sockets.enter_context(grpc.insecure_channel(address, options=_OWN_SOCKET))
             callers.append(_Caller(f"{seed}.{number}", stages, BookingServiceStub(channel), moments))
         pool = sockets.enter_context(ThreadPoolExecutor(CALLERS))
@@ -146,10 +148,10 @@ def record(shop: Shop, address: str, seed: int, *, calls: int = CALLS) -> Record
 
 
 def _let_time_pass(shop: Shop, stages: Sequence[Stage], time_us: int, moments: Iterator[int]) -> None:
-    """Under the writers' lock: a request whose caller gave up may still be at work, and its clock must not change
+    """Under the merchant's lock: a request whose caller gave up may still be at work, and its clock must not change
     between its reading and its commit."""
     began = next(moments)
-    with shop.store.transact(Wanted()):
+    with shop.store.transact(Wanted(merchant_ids={stage.slots[0].merchant_id for stage in stages})):
         shop.clock.advance(us=time_us)
     ended = next(moments)
     for stage in stages:

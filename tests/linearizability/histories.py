@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,11 +47,12 @@ def violations(recorded: Recorded) -> list[Violation[Asked]]:
     return [violation for violation in found if violation is not None]
 
 
-def run(served: Served, seeds: Iterable[int], *, calls: int = CALLS) -> Figures:
+def run(servers: Sequence[Served], seeds: Iterable[int], *, calls: int = CALLS) -> Figures:
+    """Of the `servers` of one ledger, each of whose callers asks always the same."""
     figures = Figures()
     for seed in seeds:
         began_s = time.perf_counter()
-        recorded = record(served.shop, served.address, seed, calls=calls)
+        recorded = record(servers[0].shop, [served.address for served in servers], seed, calls=calls)
         recorded_s = time.perf_counter()
         wrong = [f"seed {seed}: {violation}" for violation in violations(recorded)]
         wrong += [f"seed {seed}: token {token} names two" for stage in recorded.stages for token in stage.twins]
@@ -86,7 +87,7 @@ def main() -> None:
         shop = open_shop(Path(folder))
         with serving(shop) as served:
             seeds = range(options.seed, options.seed + options.histories)
-            figures = run(served, seeds, calls=options.calls)
+            figures = run([served], seeds, calls=options.calls)
             incidents = list(served.incidents)
         findings = shop.store.audit()
         shop.store.close()

@@ -45,7 +45,7 @@ def watched(shop: Shop) -> Iterator[Served]:
 
 def test_some_order_explains_all_that_concurrent_callers_were_told(shop: Shop) -> None:
     with watched(shop) as served:
-        figures = run(served, range(HISTORIES))
+        figures = run([served], range(HISTORIES))
     assert figures.wrong == []
     assert figures.codes.keys() <= EXPECTED_CODES
     assert shop.store.audit() == []
@@ -82,7 +82,7 @@ def test_planted_oversell_is_caught(shop: Shop, tmp_path: Path, monkeypatch: pyt
     ledger.close()
     forget_capacity(monkeypatch)
     with watched(shop) as served:
-        assert len(run(served, range(3)).wrong) >= 3
+        assert len(run([served], range(3)).wrong) >= 3
 
 
 def test_what_a_broken_rule_would_sell_twice_the_ledger_itself_refuses(
@@ -91,7 +91,7 @@ def test_what_a_broken_rule_would_sell_twice_the_ledger_itself_refuses(
     """INV-4: the same mistake without the hole in the schema costs its caller an INTERNAL and nobody a spot."""
     forget_capacity(monkeypatch)
     with serving(shop) as served:
-        figures = run(served, range(2))
+        figures = run([served], range(2))
     assert served.incidents
     assert figures.codes["INTERNAL"] == len(served.incidents)
     assert figures.wrong == []
@@ -114,4 +114,4 @@ def test_planted_stale_reads_are_caught(shop: Shop, monkeypatch: pytest.MonkeyPa
     times = count(1)
     monkeypatch.setattr(desk, "Batches", Forgetful)
     with watched(shop) as served:
-        assert run(served, range(3)).wrong != []
+        assert run([served], range(3)).wrong != []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 
 from slotlease.store.postgres import PostgresStore
+from slotlease.store.protocol import Finding
 from tests.postgres_server import database
 from tests.proofs.ledger_file import Content
 from tests.store.backend import TABLES
@@ -32,6 +33,10 @@ class LedgerDatabase:
 
     def open_shop(self, url: str = "") -> Shop:
         return Shop(PostgresStore(url or self.url, clock=TEST_CLOCK), self.clock)
+
+    def audit(self) -> Sequence[Finding]:
+        with closing(PostgresStore(self.url, clock=TEST_CLOCK)) as store:
+            return store.audit()
 
     def close(self) -> None:
         self.backend.close()

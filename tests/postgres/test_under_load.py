@@ -8,7 +8,6 @@ import contextlib
 import os
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random  # noqa: TID251 - seeded: it chooses what is lost
@@ -20,7 +19,7 @@ from slotlease.store.open import migrate_store
 from tests.model.effort import EFFORT, FIRST_SEED, FOLDERS, TIMEOUT_S
 from tests.postgres.ledger_database import LedgerDatabase, ledger_database
 from tests.postgres.line import Journey, Lost, line_to
-from tests.postgres.town import Town, background, served_at
+from tests.postgres.town import Town, background, served_at, wait_until
 from tests.postgres_server import PostgresServer, execute, started_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
@@ -170,10 +169,3 @@ def kill_all_of(server: PostgresServer) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     server.stop(signal.SIGKILL)
-
-
-def wait_until(so: Callable[[], bool], *, within_s: float = 30.0) -> None:
-    ends_s = time.monotonic() + within_s
-    while not so():
-        assert time.monotonic() < ends_s, "it did not come to that"
-        time.sleep(0.01)
