@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from itertools import count, cycle
 from secrets import token_bytes  # noqa: TID251 - two servers must not draw the same
 
@@ -26,6 +27,9 @@ from tests.support import DAY_US, HOUR_US, HandClock, Offered, Shop
 from tests.wire.conftest import Served, serving
 
 CALLERS = 8
+MERCHANT_NO = 1
+"""Theirs, the first on the ledger."""
+
 SPOTS = (2, 5, 20, 100, 400, 10_000)
 MOMENT_S = 0.02
 """Before somebody who was not answered asks again."""
@@ -77,7 +81,7 @@ class Town:
         image = self._image()
         wrong = [
             *(wrong for caller in self.callers for wrong in caller.wrong),
-            *wrongs(self.callers, image, self.counts),
+            *wrongs(self.callers, _of_callers(image), self.counts),
             *broken_promises(self.image, image, system_clock()),
         ]
         with closing(PostgresStore(self.url)) as store:
@@ -91,6 +95,14 @@ class Town:
     def _image(self) -> LedgerImage:
         with psycopg.connect(self.url, autocommit=True) as connection:
             return image_of(connection)
+
+
+def _of_callers(image: LedgerImage) -> LedgerImage:
+    """Without what others lease and book of other merchants."""
+    leases = {key: lease for key, lease in image.leases.items() if key[0] == MERCHANT_NO}
+    return replace(
+        image, leases=leases, bookings={key: one for key, one in image.bookings.items() if key[0] == MERCHANT_NO}
+    )
 
 
 def _live(caller: Caller, addresses: Sequence[str], calls: int, ends_s: float) -> None:
