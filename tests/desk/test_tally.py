@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from slotlease.desk.batch import Batches
 from slotlease.desk.book_lease import BookLease
@@ -19,9 +20,11 @@ from slotlease.desk.tally import Tally
 from slotlease.domain.booking import contact_key
 from slotlease.store.protocol import Store
 from slotlease.telemetry.metrics import Metrics
+from slotlease.telemetry.traces import Traces
 from tests.desk.broken import Commit, LossyStore, conflict, lost_after, lost_before, unavailable
 from tests.support import MINUTE_US, Offered, Shop, granted, open_shop, user
 from tests.telemetry.reading import value_of
+from tests.telemetry.spans import traces_to
 
 SLOT = Offered(spots_total=9)
 ASKED = SLOT.asked()
@@ -32,10 +35,10 @@ OTHER = Offered(service_id="colour", spots_total=9)
 class Counted:
     """A shop whose batches are counted."""
 
-    def __init__(self, shop: Shop, *commits: Commit) -> None:
+    def __init__(self, shop: Shop, *commits: Commit, traces: Traces | None = None) -> None:
         shop.offer(SLOT, OTHER)
         self.shop = shop
-        self.metrics = Metrics()
+        self.metrics = Metrics(traces)
         self.tally = Tally(self.metrics, shop.store.live_leases)
         store = cast("Store", LossyStore(shop.store, commits))
         shop.batches = Batches(store, shop.rules, shop.report, self.tally)
@@ -196,6 +199,21 @@ def test_each_lane_tells_its_batches_and_who_waits(shop: Shop) -> None:
         assert duration_s is not None
         assert 0 < duration_s < 20, "no instant of the monotonic clock"
         assert counted.value("queue_depth", lane=lane) == 0
+    assert counted.leases()["granted"] == 1
+
+
+def test_batch_and_its_commit_are_told_to_the_traces_too(shop: Shop) -> None:
+    spans = InMemorySpanExporter()
+    counted = Counted(shop, traces=traces_to(spans))
+    desk = Desk(shop.store, shop.rules, shop.report, tally=counted.tally)
+    desk.submit(shop.create_lease(ASKED), deadline_s=None, notify=lambda tickets: None)  # noqa: ARG005 - a Notify
+    desk.close()
+    commit, batch = spans.get_finished_spans()
+    assert (commit.name, batch.name) == ("commit", "batch writes")
+    assert batch.attributes == {"slotlease.lane": "writes", "slotlease.requests": 1}
+    times_ns = [batch.start_time, commit.start_time, commit.end_time, batch.end_time]
+    assert times_ns == sorted(time_ns for time_ns in times_ns if time_ns is not None)
+    assert commit.start_time != commit.end_time
 
 
 def test_commit_takes_as_long_as_it_takes_and_not_as_the_machine_has_been_up(shop: Shop) -> None:

@@ -6,10 +6,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from slotlease.desk.answer_booking import AnswerBooking
+from slotlease.desk.batch import TRIES_MAX
 from slotlease.desk.batch_availability_lookup import BatchAvailabilityLookup
 from slotlease.desk.book_lease import BookLease
 from slotlease.desk.check_availability import CheckAvailability
@@ -24,8 +26,8 @@ from slotlease.domain.booking import BookingStatus, PaymentInformation, Prepayme
 from slotlease.domain.failure import BookingFailure, Cause, InvalidArgument, NotFound, Reason
 from slotlease.domain.merchant import Service
 from slotlease.domain.slot import SECOND_US
-from tests.desk.broken import lossy, unavailable
-from tests.support import HOUR_US, Offered, Shop, booked
+from tests.desk.broken import conflict, lossy, unavailable
+from tests.support import HOUR_US, Offered, Shop, booked, open_shop
 
 TEN = Offered(spots_total=3)
 ELEVEN = replace(TEN, start_us=TEN.start_us + HOUR_US)
@@ -43,6 +45,24 @@ def lease_with_the_token_of_another(shop: Shop) -> object:
 
 def lease_at_no_merchant(shop: Shop) -> object:
     return shop.ask(shop.create_lease(TEN.asked("nobody")))
+
+
+def lease_for_no_service(shop: Shop) -> object:
+    return shop.ask(shop.create_lease(replace(TEN.asked(), service_id="nothing")))
+
+
+def lease_of_no_staff(shop: Shop) -> object:
+    return shop.ask(shop.create_lease(replace(TEN, staff_id="nobody").asked()))
+
+
+def lease_of_a_slot_with_another_tag(shop: Shop) -> object:
+    return shop.ask(shop.create_lease(replace(TEN.asked(), availability_tag="last week's")))
+
+
+def lease_of_a_full_slot(shop: Shop) -> object:
+    for _ in range(TEN.spots_total):
+        shop.lease(TEN.asked())
+    return shop.ask(shop.create_lease(TEN.asked()))
 
 
 def lease_half_a_second_before(shop: Shop) -> object:
@@ -168,6 +188,12 @@ REFUSALS: dict[Callable[[Shop], object], object] = {
         "client_reference", "this token was used for a lease of another slot of the merchant; use a new one", REUSED
     ),
     lease_half_a_second_before: BookingFailure(Cause.SLOT_UNAVAILABLE, "less than a second is left to book the slot"),
+    lease_for_no_service: InvalidArgument("slot.service_id", "the merchant offers no service with this id", UNKNOWN),
+    lease_of_no_staff: InvalidArgument("slot.resources", "the merchant has no such staff or room", UNKNOWN),
+    lease_of_a_slot_with_another_tag: InvalidArgument(
+        "slot.availability_tag", "the slot carries another availability_tag", UNKNOWN
+    ),
+    lease_of_a_full_slot: BookingFailure(Cause.SLOT_UNAVAILABLE, "no spot of the slot is free"),
     lease_at_no_merchant: InvalidArgument("slot.merchant_id", NO_MERCHANT, UNKNOWN),
     release_of_nothing: NotFound("lease_id", "no lease with this id"),
     look_at_no_lease: NotFound("lease_id", "no lease with this id"),
@@ -224,6 +250,20 @@ def test_store_that_is_away_is_said_to_be_away(shop: Shop) -> None:
     lossy(shop, unavailable)
     with pytest.raises(Unavailable, match=r"^the store is not available: the disk is full$"):
         shop.ask(shop.create_lease(TEN.asked()))
+
+
+def test_store_that_is_away_all_the_time_is_said_to_be_away_by_the_last_try(shop: Shop) -> None:
+    shop.offer(TEN)
+    lossy(shop, *[conflict] * TRIES_MAX)
+    with pytest.raises(Unavailable, match=r"^the store is not available: another writer came between$"):
+        shop.ask(shop.create_lease(TEN.asked()))
+
+
+def test_store_that_cannot_be_read_is_said_to_be_away(tmp_path: Path) -> None:
+    shop = open_shop(tmp_path)
+    shop.store.close()
+    with pytest.raises(Unavailable, match=r"^the store is not available: (?!None$)."):
+        shop.ask(CheckAvailability(TEN.asked()))
 
 
 def test_booking_made_by_lease_alone_keeps_its_payment_and_asks_for_nothing_more(shop: Shop) -> None:
