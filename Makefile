@@ -27,7 +27,7 @@ FUZZ_S ?= 600
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: env ## play a customer's story against a real server, and show it as a table
@@ -72,6 +72,12 @@ bench-peers: env-dev ## speed beside what could be used, or written, in our plac
 		--requirement bench/peers/requirements-libres.txt
 	$(BIN)/python -m bench peers $(BENCH)
 	PYTHONPATH=src:.:build/bench/peers $(BIN)/python -m bench.peers.libres_holds
+
+.PHONY: bench-pretix
+bench-pretix: env-dev ## how fast pretix puts an item into a cart (half an hour, most of it to install and to migrate)
+	$(PYTHON) -m venv build/pretix
+	build/pretix/bin/python -m pip --disable-pip-version-check --no-input --quiet install -r bench/peers/requirements-pretix.txt
+	PYTHONPATH=src:. $(BIN)/python -m bench.peers.pretix_holds build/pretix/bin/python
 
 .PHONY: mutants
 mutants: env-dev ## spoil the rules and the desk in one place at a time: their tests must notice (half an hour)

@@ -3,6 +3,7 @@ copied from is made once."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,8 +50,11 @@ class SqliteFiles:
             unfinished.unlink(missing_ok=True)
             fill(f"sqlite:///{unfinished}", inventory)
             unfinished.rename(template)
-        shutil.copyfile(template, folder / "ledger.db")
-        return f"sqlite:///{folder / 'ledger.db'}"
+        ledger = shutil.copyfile(template, folder / "ledger.db")
+        # Else the disk would still be writing the copy while it is measured.
+        with ledger.open("rb") as file:
+            os.fsync(file.fileno())
+        return f"sqlite:///{ledger}"
 
     def empty(self) -> str:
         raise LookupError("only PostgreSQL is measured with tables that are not ours")
