@@ -6,19 +6,25 @@ import json
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from slotlease.cli.verify_start import start
 from slotlease.domain.booking import Booking
 from slotlease.inventory.feed import read_feed
 from slotlease.inventory.importing import import_feed
 from slotlease.store.clock import system_clock
 from slotlease.store.open import open_store
+from slotlease.verify.asking import Asking
 from slotlease.verify.caller_v2 import CallerV2
+from slotlease.verify.cutting import Cutting
 from slotlease.verify.feed import read_offers
 from slotlease.verify.names import Names
-from slotlease.verify.shop import BookingWish, Dialing
+from slotlease.verify.run import give_back
+from slotlease.verify.shop import BookingWish, Dialing, Version
+from slotlease.verify.trial import Options
 from tests.cli.running import COMMAND, WAIT_S, run, serving
 from tests.verify.judging import Judged, example_ledger, judged
 
@@ -73,6 +79,24 @@ def test_a_booking_that_cannot_be_cancelled_is_named(tmp_path: Path, capsys: Cap
     assert f"NOT CANCELLED: {left.booking_id}, {left.slot.merchant_id}" in outcome.out
     assert "OUTSIDE_CANCELLATION_WINDOW" in outcome.out
     assert "Everything that was booked is cancelled." not in outcome.out
+
+
+def test_a_booking_whose_answer_was_lost_is_found_by_its_user_and_cancelled(tmp_path: Path) -> None:
+    with judged(tmp_path) as server:
+        dialing = Dialing(server.address, WAIT_S)
+        caller, around = start(Version.V2, dialing, server.feeds, SEED, 100, Options())
+        names = Names(SEED, "booking.made")
+        wish = BookingWish(around.offers[0].slot, names.user(), names.token())
+        with Cutting(server.address, WAIT_S) as proxy:
+            lost = Asking(CallerV2(replace(dialing, via=proxy.address)), around.calls.append, around.left)
+            assert lost.health("").word == "OK"
+            proxy.arm(0.5)
+            assert lost.create_booking(wish).word == "UNAVAILABLE"
+            lost.close()
+        assert len(standing(server.url)) == 1
+        assert give_back(around, caller).bookings == ()
+        assert standing(server.url) == []
+        caller.close()
 
 
 def test_a_run_that_is_interrupted_cancels_what_it_has_booked(tmp_path: Path) -> None:

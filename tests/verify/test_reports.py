@@ -11,12 +11,21 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.cli.running import Outcome, run
+from slotlease.verify.answer import Answer
+from slotlease.verify.case import Finding, Outcome, Result
+from slotlease.verify.cases import every_case
+from slotlease.verify.junit import as_junit
+from slotlease.verify.page import as_page
+from slotlease.verify.report import Head
+from slotlease.verify.run import Choice, Done, Remains
+from slotlease.verify.shop import Version
+from tests.cli.running import Outcome as Ended
+from tests.cli.running import run
 from tests.verify.judging import example_ledger
 
 
 @pytest.fixture
-def outcome(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Outcome:
+def outcome(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ended:
     _, feeds = example_ledger(tmp_path)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
@@ -25,7 +34,7 @@ def outcome(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Outcome:
         return run(capsys, "verify", address, *words, "--seed", "one", "--output_dir", str(tmp_path / "out"))
 
 
-def test_a_server_that_is_not_there_passes_nothing_and_every_report_says_so(outcome: Outcome, tmp_path: Path) -> None:
+def test_a_server_that_is_not_there_passes_nothing_and_every_report_says_so(outcome: Ended, tmp_path: Path) -> None:
     assert outcome.code == 1
     assert "FAIL connection.health: health answers by the booking service's name" in outcome.out
     assert "--seed one" in outcome.out
@@ -40,7 +49,7 @@ def test_a_server_that_is_not_there_passes_nothing_and_every_report_says_so(outc
     assert "BookingService" in failed["calls"][0]["sent"]
 
 
-def test_build_servers_count_what_failed_and_what_could_not_be_tried(outcome: Outcome, tmp_path: Path) -> None:
+def test_build_servers_count_what_failed_and_what_could_not_be_tried(outcome: Ended, tmp_path: Path) -> None:
     assert outcome.code == 1
     suites = ET.parse(tmp_path / "out" / "report.xml").getroot()  # noqa: S314 - our own
     lease = next(suite for suite in suites if suite.get("name") == "slotlease.verify.lease")
@@ -50,7 +59,7 @@ def test_build_servers_count_what_failed_and_what_could_not_be_tried(outcome: Ou
     assert int(lease.get("tests", 0)) == len(lease.findall("testcase"))
 
 
-def test_the_page_needs_nothing_from_anywhere_and_shows_what_was_sent(outcome: Outcome, tmp_path: Path) -> None:
+def test_the_page_needs_nothing_from_anywhere_and_shows_what_was_sent(outcome: Ended, tmp_path: Path) -> None:
     assert outcome.code == 1
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert not re.search(r"""(src|href)=["'](?!#)|url\(|@import|<script""", page)
@@ -68,3 +77,20 @@ def test_the_page_needs_nothing_from_anywhere_and_shows_what_was_sent(outcome: O
 
     Tags().feed(page)
     assert opened == []
+
+
+def test_what_a_server_says_can_neither_spoil_the_page_nor_the_xml() -> None:
+    said = '<script>alert("1")</script> & \x1b[2J ]]>'
+    answer: Answer[object] = Answer("CreateLease", "INTERNAL", None, said, said, b"", said, 0.1)
+    case = next(one for one in every_case() if one.id == "lease.offered")
+    result = Result(case, Outcome.FAIL, (Finding("OK", said, answer),), calls=(answer,), notes=(said,))
+    done = Done((result,), Remains((), 0, 0), (answer,), Choice())
+    head = Head("127.0.0.1:1", Version.V2, "<seed>", 0, 1.0)
+    page = as_page(head, done)
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "&lt;seed&gt;" in page
+    failure = ET.fromstring(as_junit(head, done)).find("testsuite/testcase/failure")  # noqa: S314 - our own
+    assert failure is not None
+    assert failure.text is not None
+    assert '<script>alert("1")</script> & \N{REPLACEMENT CHARACTER}[2J ]]>' in failure.text

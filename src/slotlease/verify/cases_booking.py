@@ -87,13 +87,13 @@ def _id(t: Trial) -> None:
     rule="After a booking there is one spot less to be had.",
     source="CheckAvailability; BatchAvailabilityLookup: the truth at that instant",
     hint="Availability is answered from a cache, or from the feed.",
-    needs=_TOKENS,
+    needs=_BOOKINGS,
 )
 def _takes_spot(t: Trial) -> None:
     slot = t.counted()
-    before = t.free(slot)
+    before = t.spots_before(slot)
     t.booked(slot)
-    t.equal("spots to be had", before - 1, t.free(slot))
+    t.spots_are(slot, before - 1)
 
 
 @case(

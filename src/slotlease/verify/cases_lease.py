@@ -17,7 +17,7 @@ from slotlease.verify.answer import (
 from slotlease.verify.caller import CHECK, CREATE_BOOKING, CREATE_LEASE
 from slotlease.verify.case import case
 from slotlease.verify.cases_availability import NOBODY, no_such_time
-from slotlease.verify.shop import SECOND_US, Lease, LeaseWish, Slot, Version
+from slotlease.verify.shop import SECOND_US, Lease, LeaseWish, Slot
 from slotlease.verify.trial import STANDING, NotTried, Trial, said
 
 LENGTH_SANE_S: Final = (30, 3600)
@@ -228,9 +228,9 @@ def _token_other_slot(t: Trial) -> None:
 )
 def _holds(t: Trial) -> None:
     slot = t.counted()
-    before = t.free(slot)
+    before = t.spots_before(slot)
     t.leased(slot)
-    t.equal("spots to be had", before - 1, t.free(slot))
+    t.spots_are(slot, before - 1)
 
 
 @case(
@@ -270,14 +270,12 @@ def _blocks_booking(t: Trial) -> None:
     needs=(CREATE_LEASE, CREATE_BOOKING),
 )
 def _consumed(t: Trial) -> None:
-    slot = t.counted() if t.version is not Version.V0 else t.slot()
-    counts = t.version is not Version.V0
-    before = t.free(slot) if counts else 0
+    slot = t.counted()
+    before = t.spots_before(slot)
     lease = t.leased(slot)
     answer = t.caller.create_booking(t.wish(slot, lease_id=lease.lease_id))
     t.holds(t.value(answer).status in STANDING, " or ".join(STANDING), t.value(answer).status, answer)
-    if counts:
-        t.equal("spots to be had", before - 1, t.free(slot))
+    t.spots_are(slot, before - 1)
 
 
 @case(

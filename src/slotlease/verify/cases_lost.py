@@ -59,7 +59,7 @@ def _lost_lease(t: Trial, after_s: float) -> None:
     wish = t.lease_wish(slot)
     lose(t, lambda caller: caller.create_lease(wish), after_s)
     t.expect(t.caller.create_lease(wish), OK)
-    _took_one(t, slot, before)
+    t.spots_are(slot, before - 1)
 
 
 @case(
@@ -76,7 +76,7 @@ def _lost_booking(t: Trial, after_s: float) -> None:
     wish = t.wish(slot)
     lose(t, lambda caller: caller.create_booking(wish), after_s)
     t.expect(t.caller.create_booking(wish), OK)
-    _took_one(t, slot, before)
+    t.spots_are(slot, before - 1)
     if LIST in t.caller.methods:
         listed = t.caller.list_bookings(wish.user.user_id)
         t.equal("bookings of the user", 1, len(t.value(listed)), listed)
@@ -96,8 +96,7 @@ def _lost_cancel(t: Trial, after_s: float) -> None:
     booking_id = t.booked(slot).booking_id
     lose(t, lambda caller: caller.cancel(booking_id), after_s)
     t.expect(t.caller.cancel(booking_id), OK, open_words=(ALREADY_CANCELLED,))
-    if CHECK in t.caller.methods:
-        t.equal("spots to be had", before, t.free(slot))
+    t.spots_are(slot, before)
 
 
 @case(
@@ -114,19 +113,12 @@ def _lost_move(t: Trial, after_s: float) -> None:
     booking_id = t.booked(one).booking_id
     lose(t, lambda caller: caller.move(booking_id, other), after_s)
     t.expect(t.caller.move(booking_id, other), OK)
-    if CHECK in t.caller.methods:
-        t.equal("spots of the old slot and the new one", (1, 0), (t.free(one), t.free(other)))
+    t.spots_are(one, 1)
+    t.spots_are(other, 0)
 
 
 def _slot(t: Trial) -> tuple[Slot, int]:
     """One that shows a second effect, and how many spots it has. Where nobody can count, it has one spot: then a second
     effect is refused."""
-    if CHECK not in t.caller.methods:
-        return t.single(), 1
     slot = t.slot(spots_min=2, kind="2 open spots") if t.can(CHECK) else t.single()
-    return slot, t.free(slot)
-
-
-def _took_one(t: Trial, slot: Slot, before: int) -> None:
-    if CHECK in t.caller.methods:
-        t.equal("spots to be had", before - 1, t.free(slot))
+    return slot, t.spots_before(slot)

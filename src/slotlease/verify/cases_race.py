@@ -11,7 +11,7 @@ from slotlease.verify.asking import Asking
 from slotlease.verify.at_once import at_once
 from slotlease.verify.caller import CHECK, CREATE_BOOKING, CREATE_LEASE, LIST, STATUS, UPDATE
 from slotlease.verify.case import case
-from slotlease.verify.shop import Booking, BookingWish, Lease, LeaseWish, Slot, User, Version
+from slotlease.verify.shop import Booking, BookingWish, Lease, LeaseWish, User
 from slotlease.verify.trial import STANDING, Trial, said
 
 BUSY: Final = (UNAVAILABLE, "ABORTED")
@@ -152,7 +152,7 @@ def _opposite_moves(t: Trial) -> None:
     if LIST in t.caller.methods:
         t.equal("the slots' times", sorted(slot.start_us for slot in slots), sorted(places))
     for slot in slots:
-        _is_taken(t, slot)
+        t.spots_are(slot, 0)
 
 
 @case(
@@ -207,10 +207,3 @@ def _place(t: Trial, booking_id: str, user: User) -> int:
     starts = [one.slot.start_us for one in t.value(listed) if one.booking_id == booking_id and one.slot]
     t.holds(len(starts) == 1, "the booking is listed once", f"{len(starts)} times", listed)
     return starts[0]
-
-
-def _is_taken(t: Trial, slot: Slot) -> None:
-    if t.version is not Version.V0:
-        t.equal("spots to be had", 0, t.free(slot))
-    elif CREATE_LEASE in t.caller.methods:
-        t.expect(t.caller.create_lease(t.lease_wish(slot)), SLOT_UNAVAILABLE)

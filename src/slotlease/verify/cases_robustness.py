@@ -30,8 +30,9 @@ _LIBRARY: Final = (INTERNAL,)
 """Some gRPC libraries refuse what is no message before the server's own code sees it, and say so."""
 
 INSIDES: Final = re.compile(
-    r"Traceback|File \"|line \d+, in |\bat [\w.$]+\([\w.]+:\d+\)|\b\w*(Exception|Error)\b: |Exception calling|panic:|"
-    r"goroutine \d|SQLSTATE|sqlite|psycopg|SELECT .+ FROM|INSERT INTO|UPDATE \w+ SET|/usr/|/home/|/var/|0x[0-9a-f]{8,}"
+    r"Traceback|File \"|line \d+, in |\bat [\w.$]+\([\w.]+:\d+\)|\b[A-Z][a-z]\w*(Exception|Error)\b|"
+    r"Exception calling|panic:|goroutine \d|"
+    r"SQLSTATE|sqlite|psycopg|SELECT .+ FROM|INSERT INTO|UPDATE \w+ SET|/usr/|/home/|/var/|0x[0-9a-f]{8,}"
 )
 """What a stack trace, a database or a file system says, and no partner wants to tell the world."""
 

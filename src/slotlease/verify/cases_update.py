@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from slotlease.verify.answer import ALREADY_CANCELLED, INVALID_ARGUMENT, NOT_FOUND, OK, SLOT_UNAVAILABLE, Answer
-from slotlease.verify.caller import CHECK, CREATE_BOOKING, CREATE_LEASE, LIST, STATUS, UPDATE
+from slotlease.verify.caller import CREATE_BOOKING, LIST, STATUS, UPDATE
 from slotlease.verify.case import case
 from slotlease.verify.cases_availability import NOBODY
 from slotlease.verify.shop import CANCELED, Booking, Slot, Version
@@ -132,14 +132,14 @@ def _cancel_status(t: Trial) -> None:
     rule="After a cancellation, the spot can be had again.",
     source="CheckAvailability; BatchAvailabilityLookup: the truth at that instant",
     hint="The booking is marked and the count of taken spots is not lowered.",
-    needs=(CREATE_BOOKING, UPDATE, CHECK),
+    needs=_UPDATES,
 )
 def _cancel_frees(t: Trial) -> None:
     slot = t.counted()
-    before = t.free(slot)
+    before = t.spots_before(slot)
     booking = t.booked(slot)
     t.prepared(t.caller.cancel(booking.booking_id), "a cancellation")
-    t.equal("spots to be had", before, t.free(slot))
+    t.spots_are(slot, before)
 
 
 @case(
@@ -213,14 +213,15 @@ def _move(t: Trial) -> None:
     rule="After a move the old slot has one spot more, the new one one less.",
     source="CheckAvailability; BatchAvailabilityLookup: the truth at that instant",
     hint="Only one of the two counts is changed.",
-    needs=(CREATE_BOOKING, UPDATE, CHECK),
+    needs=_UPDATES,
 )
 def _move_spots(t: Trial) -> None:
-    one, other = t.two_slots() if t.can(CHECK) else t.two_slots(spots_max=1, kind="exactly one open spot")
-    before = t.free(one), t.free(other)
+    one, other = t.counted_slots(2)
+    before = t.spots_before(one), t.spots_before(other)
     booking = t.booked(one)
     t.prepared(t.caller.move(booking.booking_id, other), "a move")
-    t.equal("spots of the old slot and the new one", (before[0], before[1] - 1), (t.free(one), t.free(other)))
+    t.spots_are(one, before[0])
+    t.spots_are(other, before[1] - 1)
 
 
 @case(
@@ -269,10 +270,7 @@ def _move_taken_keeps(t: Trial) -> None:
     if LIST in t.caller.methods and booking.user is not None:
         listed = t.caller.list_bookings(booking.user.user_id)
         t.equal("the booking's time", _time(one), _time(_find(t.value(listed), booking.booking_id)), listed)
-    if CHECK in t.caller.methods:
-        t.equal("spots of the old slot", 0, t.free(one))
-    elif CREATE_LEASE in t.caller.methods:
-        t.expect(t.caller.create_lease(t.lease_wish(one)), SLOT_UNAVAILABLE)
+    t.spots_are(one, 0)
 
 
 def _moved_to_taken(t: Trial) -> tuple[Slot, Booking, Answer[Booking]]:

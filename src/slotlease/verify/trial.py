@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Final
 
 from slotlease.verify import caller as ask
-from slotlease.verify.answer import DEADLINE_EXCEEDED, OK, UNAVAILABLE, UNIMPLEMENTED, Answer, ValueT
+from slotlease.verify.answer import DEADLINE_EXCEEDED, OK, SLOT_UNAVAILABLE, UNAVAILABLE, UNIMPLEMENTED, Answer, ValueT
 from slotlease.verify.asking import Asking, Left
 from slotlease.verify.caller import Caller, Dial
 from slotlease.verify.case import Case, Finding
@@ -19,6 +19,8 @@ from slotlease.verify.slots import NoSlot, Slots
 STANDING: Final = ("CONFIRMED", "PENDING_MERCHANT_CONFIRMATION")
 """How a booking may stand that was just made: the second where the merchant answers later (asynchronous slots)."""
 
+
+_TELLING: Final = frozenset({ask.CHECK, ask.LOOK_UP})
 
 GONE: Final = (UNAVAILABLE, DEADLINE_EXCEEDED)
 """Nobody answered."""
@@ -113,10 +115,13 @@ class Trial:
         return self.slot(spots_max=1, kind="exactly one open spot")
 
     def counted(self) -> Slot:
-        """A slot of which `free` can tell that a spot was taken or given back."""
-        if self.can(ask.CHECK):
-            return self.slot()
-        return self.single()
+        """A slot of which `spots_are` can tell that a spot was taken or given back."""
+        return self.counted_slots(1)[0]
+
+    def counted_slots(self, number: int) -> tuple[Slot, ...]:
+        """As `counted`, that differ in their start only."""
+        one_spot: dict[str, object] = {"spots_max": 1, "kind": "exactly one open spot"}
+        return tuple(offer.slot for offer in self.offers(number, **({} if self.can(ask.CHECK) else one_spot)))
 
     def lease_wish(self, slot: Slot, **more: object) -> LeaseWish:
         """With a token of its own."""
@@ -167,9 +172,21 @@ class Trial:
         least". Raises NotTried."""
         count = count_of(self.caller, slot, self.around.absent)
         if count is None:
-            none = not {ask.CHECK, ask.LOOK_UP} & self.caller.methods
+            none = not _TELLING & self.caller.methods
             raise NotTried("it counts free spots, and nothing here says how many there are", by_choice=none)
         return count
+
+    def spots_before(self, slot: Slot) -> int:
+        """How many there are, of a `counted` slot, before anything is done to it."""
+        return self.free(slot) if _TELLING & self.caller.methods else 1
+
+    def spots_are(self, slot: Slot, number: int) -> None:
+        """Version 0 does not say how many there are: there, whether the slot can be leased tells whether it has any.
+        Raises Failed."""
+        if _TELLING & self.caller.methods:
+            self.equal("spots to be had", number, self.free(slot))
+        else:
+            self.expect(self.caller.create_lease(self.lease_wish(slot)), OK if number else SLOT_UNAVAILABLE)
 
     # --- what was found ------------------------------------------------------------------------------------------
 
