@@ -16,15 +16,15 @@ from google.protobuf.message import Message
 from slotlease.wire.proto.v2 import booking_pb2
 from slotlease.wire.proto.v2 import booking_service_pb2 as service_pb2
 
-Key: TypeAlias = tuple[str, str, int, str, int]
+Key: TypeAlias = tuple[str, str, int, int, str, int]
 
 THINKS_S: Final = 0.005
 """Between looking and writing, as a database takes: long enough for others to look, too."""
 
 
 def key_of(slot: booking_pb2.Slot) -> Key:
-    resources = slot.resources
-    return slot.merchant_id, slot.service_id, slot.start_time.seconds, resources.staff_id, resources.party_size
+    resources, times = slot.resources, (slot.start_time.seconds, slot.duration.seconds)
+    return slot.merchant_id, slot.service_id, *times, resources.staff_id, resources.party_size
 
 
 class Stranger:

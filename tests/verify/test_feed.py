@@ -68,6 +68,12 @@ def test_a_recurrence_stands_for_slots_of_one_spot_and_its_exceptions_for_full_o
     assert {(one.spots_open, one.spots_total) for one in free} == {(1, 1)}
 
 
+def test_a_recurrence_that_has_not_begun_begins_with_its_first(tmp_path: Path) -> None:
+    entry = {**SLOT, "recurrence": {"repeat_every_sec": 86_400, "repeat_until_sec": NOW_S + HOUR_S + 86_400}}
+    free, _ = read(tmp_path, entry)
+    assert [one.slot.start_us // SECOND_US - NOW_S for one in free] == [HOUR_S, HOUR_S + 86_400]
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [

@@ -42,8 +42,9 @@ def spots_of(feed: Path) -> dict[Key, int]:
     spots: dict[Key, int] = {}
     for offer in (*free, *full):
         slot, resources = offer.slot, offer.slot.resources or Resources()
-        start_s = slot.start_us // SECOND_US
-        spots[slot.merchant_id, slot.service_id, start_s, resources.staff_id, resources.party_size] = offer.spots_open
+        times = slot.start_us // SECOND_US, slot.duration_us // SECOND_US
+        key = slot.merchant_id, slot.service_id, *times, resources.staff_id, resources.party_size
+        spots[key] = offer.spots_open
     return spots
 
 

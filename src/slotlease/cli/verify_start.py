@@ -9,11 +9,11 @@ from pathlib import Path
 from slotlease.cli.ledger import CommandFailed
 from slotlease.verify.answer import Answer
 from slotlease.verify.asking import Asking, Left
-from slotlease.verify.caller import Caller
+from slotlease.verify.caller import CHECK, Caller
 from slotlease.verify.feed import FeedUnreadable, read_offers
-from slotlease.verify.shop import Dialing, Version
+from slotlease.verify.shop import Dialing, Slot, Version
 from slotlease.verify.slots import Slots
-from slotlease.verify.trial import Options, Surroundings, count_of
+from slotlease.verify.trial import Options, Surroundings, count_of, hear
 from slotlease.verify.versions import CALLERS, can_name
 
 
@@ -36,8 +36,19 @@ def start(
         )
     caller = dial(dialing)
     left, absent, calls = Left(requests), set[str](), list[Answer[object]]()
-    asking = Asking(caller, calls.append, left)
-    slots = Slots(offers, _now_us(), lambda slot: count_of(asking, slot, absent))
+
+    def note(answer: Answer[object]) -> None:
+        calls.append(answer)
+        hear(answer, caller.optional, absent)
+
+    def count(slot: Slot) -> int | None:
+        number = count_of(asking, slot, absent)
+        # A lookup says that there are some, not how many.
+        return None if number and CHECK in absent else number
+
+    asking = Asking(caller, note, left)
+    count(offers[0].slot)  # so that every case knows which of the two methods there is
+    slots = Slots(offers, _now_us(), count)
     around = Surroundings(
         dial=dial,
         dialing=dialing,

@@ -27,7 +27,9 @@ CREATE_BOOKING: Final = "CreateBooking"
 UPDATE: Final = "UpdateBooking"
 STATUS: Final = "GetBookingStatus"
 LIST: Final = "ListBookings"
-"""Google's names of the methods; Health is gRPC's health service, or HealthCheck in version 3."""
+AVAILABILITY: Final = f"{CHECK} or {LOOK_UP}"
+"""Google's names of the methods. AVAILABILITY is either of the two. Health is gRPC's health service, or HealthCheck in
+version 3."""
 
 
 class Hostile(StrEnum):

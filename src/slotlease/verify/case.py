@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -49,6 +50,10 @@ class Case:
     needs: frozenset[str]
     required: bool
     waits: bool
+
+    def lacks(self, methods: AbstractSet[str]) -> str:
+        """The first of its needs that is not among these methods; empty where none is. A need may be "one or other"."""
+        return next((need for need in sorted(self.needs) if not methods & set(need.split(" or "))), "")
 
     @property
     def group(self) -> str:

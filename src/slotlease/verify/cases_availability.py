@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from slotlease.verify.answer import INVALID_ARGUMENT, NOT_FOUND, OK
-from slotlease.verify.caller import CHECK, LOOK_UP
+from slotlease.verify.caller import AVAILABILITY, CHECK, LOOK_UP
 from slotlease.verify.case import case
 from slotlease.verify.shop import SECOND_US, Slot
 from slotlease.verify.trial import NotTried, Trial, said
@@ -32,7 +32,7 @@ _CHECKER = "Launch and monitor: availability checker"
     rule="A server answers CheckAvailability or BatchAvailabilityLookup for a slot that its feed offers.",
     source="Implement the booking server: required methods",
     hint="The method is not registered under Google's package and service name.",
-    needs=(CHECK,),
+    needs=(AVAILABILITY,),
 )
 def _offered(t: Trial) -> None:
     slot = t.slot()

@@ -6,21 +6,18 @@ from dataclasses import replace
 from typing import Final
 
 from slotlease.verify.answer import ALREADY_BOOKED, INVALID_ARGUMENT, OK, SLOT_UNAVAILABLE
-from slotlease.verify.caller import CHECK, CREATE_BOOKING
+from slotlease.verify.caller import AVAILABILITY, CREATE_BOOKING
 from slotlease.verify.case import case
 from slotlease.verify.cases_availability import NOBODY, no_such_time
 from slotlease.verify.shop import Slot, Version
-from slotlease.verify.trial import STANDING, NotTried, Trial, said
-
-FILL_MAX: Final = 12
-"""Spots that one case fills, at most."""
+from slotlease.verify.trial import FILL_MAX, STANDING, NotTried, Trial, said
 
 OVERLAPPING: Final = "OVERLAPPING_RESERVATION"
 
 _BOOKING = "CreateBooking; Booking"
 _BOOKINGS = (CREATE_BOOKING,)
-_TOKENS = (CREATE_BOOKING, CHECK)
-"""Version 0 has no token in CreateBooking, and no CheckAvailability either."""
+_TOKENS = (CREATE_BOOKING, AVAILABILITY)
+"""Version 0 has no token in CreateBooking, and does not tell availability either."""
 
 
 @case(
@@ -117,14 +114,14 @@ def _token_same(t: Trial) -> None:
     rule="One token, one booking, however often it is sent.",
     source="CreateBooking: idempotency",
     hint="The answer is remembered, but the booking is made again.",
-    needs=_TOKENS,
+    needs=_BOOKINGS,
 )
 def _token_one_effect(t: Trial) -> None:
-    slot = t.slot(spots_min=3, kind="3 open spots")
-    before, wish = t.free(slot), t.wish(slot)
+    slot = t.counted(2)
+    before, wish = t.spots_before(slot), t.wish(slot)
     t.prepared(t.caller.create_booking(wish), "a booking")
     t.caller.create_booking(wish)
-    t.equal("spots to be had", before - 1, t.free(slot))
+    t.spots_are(slot, before - 1)
 
 
 @case(

@@ -7,7 +7,7 @@ from typing import Final
 
 from slotlease.verify.answer import NOT_FOUND, OK, PERMISSION_DENIED, UNAUTHENTICATED, UNAVAILABLE, Answer
 from slotlease.verify.asking import Asking
-from slotlease.verify.caller import CHECK, CREATE_LEASE, HEALTH, Hostile
+from slotlease.verify.caller import CHECK, CREATE_LEASE, HEALTH, LOOK_UP, Hostile
 from slotlease.verify.case import case
 from slotlease.verify.foreign import foreign_certificate
 from slotlease.verify.shop import Dialing, Tls, Version
@@ -205,7 +205,10 @@ def _is_unauthenticated(t: Trial, dialing: Dialing) -> None:
 
 def _harmless(t: Trial, caller: Asking) -> Answer[object]:
     """A call that changes nothing, whoever makes it, and that is not health, which some answer to everybody."""
-    if CHECK in caller.methods:
-        return caller.check_availability(t.around.offers[0].slot)
-    answer = caller.send_hostile(Hostile.NOTHING, CREATE_LEASE, t.around.offers[0].slot)
+    slot = t.around.offers[0].slot
+    if t.can(CHECK):
+        return caller.check_availability(slot)
+    if t.can(LOOK_UP):
+        return caller.look_up(slot.merchant_id, [slot])
+    answer = caller.send_hostile(Hostile.NOTHING, CREATE_LEASE, slot)
     return answer if answer is not None else caller.health(caller.health_names[0])

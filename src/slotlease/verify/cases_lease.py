@@ -14,7 +14,7 @@ from slotlease.verify.answer import (
     UNIMPLEMENTED,
     Answer,
 )
-from slotlease.verify.caller import CHECK, CREATE_BOOKING, CREATE_LEASE
+from slotlease.verify.caller import AVAILABILITY, CREATE_BOOKING, CREATE_LEASE
 from slotlease.verify.case import case
 from slotlease.verify.cases_availability import NOBODY, no_such_time
 from slotlease.verify.shop import SECOND_US, Lease, LeaseWish, Slot
@@ -192,14 +192,14 @@ def _token_same(t: Trial) -> None:
     rule="Equal requests, equal outcome, no duplicates: however often it is sent, one spot is held.",
     source="Implement the booking server: idempotency",
     hint="The answer is remembered, but the hold is made again.",
-    needs=(CREATE_LEASE, CHECK),
+    needs=_LEASES,
 )
 def _token_one_effect(t: Trial) -> None:
-    slot = t.slot(spots_min=3, kind="3 open spots")
-    before, wish = t.free(slot), t.lease_wish(slot)
+    slot = t.counted(2)
+    before, wish = t.spots_before(slot), t.lease_wish(slot)
     t.prepared(t.caller.create_lease(wish), "a lease")
     t.caller.create_lease(wish)
-    t.equal("spots to be had", before - 1, t.free(slot))
+    t.spots_are(slot, before - 1)
 
 
 @case(
@@ -253,7 +253,7 @@ def _last_spot(t: Trial) -> None:
     rule="Others must not take what is held while its user types and pays.",
     source="FAQ: a lease should hold the slot; CreateBooking",
     hint="CreateBooking without a lease counts bookings and forgets live leases.",
-    needs=(CREATE_LEASE, CHECK),
+    needs=(CREATE_LEASE, AVAILABILITY),
 )
 def _blocks_booking(t: Trial) -> None:
     slot = t.single()
@@ -313,7 +313,7 @@ def _unknown(t: Trial) -> None:
     rule="With a lease, slot must equal the leased slot. Which word refuses it, no page says.",
     source="CreateBooking: slot (v2, v3)",
     hint="The slot of the request is booked and the lease only ended, or the other way round.",
-    needs=(CREATE_LEASE, CREATE_BOOKING, CHECK),
+    needs=(CREATE_LEASE, CREATE_BOOKING, AVAILABILITY),
 )
 def _slot_differs(t: Trial) -> None:
     leased, other = t.two_slots()

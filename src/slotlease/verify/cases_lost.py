@@ -8,7 +8,7 @@ from typing import Final
 
 from slotlease.verify.answer import ALREADY_CANCELLED, OK, Answer, ValueT
 from slotlease.verify.asking import Asking
-from slotlease.verify.caller import CHECK, CREATE_BOOKING, CREATE_LEASE, LIST, UPDATE
+from slotlease.verify.caller import CREATE_BOOKING, CREATE_LEASE, LIST, UPDATE
 from slotlease.verify.case import Tried, case
 from slotlease.verify.cutting import Cutting
 from slotlease.verify.shop import Slot
@@ -109,7 +109,7 @@ def _lost_cancel(t: Trial, after_s: float) -> None:
 )
 @_both_ways
 def _lost_move(t: Trial, after_s: float) -> None:
-    one, other = t.two_slots(spots_max=1, kind="exactly one open spot")
+    one, other = t.slots_with(2, 1)
     booking_id = t.booked(one).booking_id
     lose(t, lambda caller: caller.move(booking_id, other), after_s)
     t.expect(t.caller.move(booking_id, other), OK)
@@ -118,7 +118,6 @@ def _lost_move(t: Trial, after_s: float) -> None:
 
 
 def _slot(t: Trial) -> tuple[Slot, int]:
-    """One that shows a second effect, and how many spots it has. Where nobody can count, it has one spot: then a second
-    effect is refused."""
-    slot = t.slot(spots_min=2, kind="2 open spots") if t.can(CHECK) else t.single()
+    """One that shows a second effect, and how many spots it has."""
+    slot = t.counted(2)
     return slot, t.spots_before(slot)

@@ -145,7 +145,7 @@ def _alive(t: Trial) -> None:
     with t.connected() as caller:
         answer = caller.health(caller.health_names[0])
         t.holds(answer.word not in GONE, "an answer", said(answer), answer)
-        if CHECK in t.caller.methods:
+        if t.can(CHECK):
             t.value(caller.check_availability(t.around.offers[0].slot))
 
 
@@ -199,7 +199,9 @@ def _one_thing(t: Trial) -> None:
     hint="The exception's text is put into the status: log it, and send a number by which you find it.",
 )
 def _no_insides(t: Trial) -> None:
-    telling = [answer for answer in t.around.calls if answer.word != OK and INSIDES.search(answer.text or answer.came)]
+    # Where nobody answered, the text is the calling library's own.
+    refused = [answer for answer in t.around.calls if answer.word not in {OK, *GONE}]
+    telling = [answer for answer in refused if INSIDES.search(answer.text or answer.came)]
     shown = sorted({f"{answer.method}: {answer.text or answer.came}"[:300] for answer in telling})
     t.holds(not telling, "no text from the inside", "; ".join(shown[:3]), telling[0] if telling else None)
 

@@ -233,7 +233,7 @@ def _move_spots(t: Trial) -> None:
     needs=_UPDATES,
 )
 def _move_again(t: Trial) -> None:
-    one, other = t.two_slots(spots_max=1, kind="exactly one open spot")
+    one, other = t.slots_with(2, 1)
     booking = t.booked(one)
     t.prepared(t.caller.move(booking.booking_id, other), "a move")
     answer = t.caller.move(booking.booking_id, other)
@@ -275,7 +275,7 @@ def _move_taken_keeps(t: Trial) -> None:
 
 def _moved_to_taken(t: Trial) -> tuple[Slot, Booking, Answer[Booking]]:
     """Two slots of one spot each, both booked: the first booking is asked to move to the second slot."""
-    one, other = t.two_slots(spots_max=1, kind="exactly one open spot")
+    one, other = t.slots_with(2, 1)
     user = t.names.user()
     booking = replace(t.booked(one, user), user=user)
     t.booked(other)

@@ -126,12 +126,12 @@ def _nobody_answers(around: Surroundings) -> bool:
 def _why_not(case: Case, around: Surroundings, caller: Caller, choice: Choice) -> str:
     if case.chosen_by(choice.skip):
         return "left out by --skip"
-    missing = sorted(case.needs - caller.methods)
+    missing = case.lacks(caller.methods)
     if missing:
-        return f"version {caller.version.value[1:]} has no {missing[0]}"
-    absent = sorted(case.needs & around.absent)
+        return f"version {caller.version.value[1:]} has no {missing}"
+    absent = case.lacks(caller.methods - around.absent)
     if absent:
-        return f"the server does not offer {absent[0]}, which is optional"
+        return f"the server does not offer {absent}, which is optional"
     if case.waits and not choice.wait:
         return "left out by --no-wait"
     return ""
@@ -212,7 +212,7 @@ class _Attempt:
         try:
             return self._step()
         except Failed as error:
-            if self._case.needs & self._around.absent:
+            if self._case.lacks(self._trial.caller.methods - self._around.absent):
                 self.leave(Outcome.SKIPPED, "the server does not offer what it is about: optional")
             else:
                 self._failed.append(error.finding)

@@ -58,7 +58,7 @@ class Slots:
             counts = [self._counted(one.slot) for one in chosen]
             if 0 not in counts:
                 as_offered = all(count in {None, one.spots_open} for count, one in zip(counts, chosen, strict=True))
-                if as_offered or spots_min == 1:
+                if as_offered or (spots_min == 1 and spots_max is None):
                     return self._use(chosen)
                 second_best = second_best or chosen
             elif not self._trusted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Final
@@ -24,6 +25,10 @@ _TELLING: Final = frozenset({ask.CHECK, ask.LOOK_UP})
 
 GONE: Final = (UNAVAILABLE, DEADLINE_EXCEEDED)
 """Nobody answered."""
+
+
+FILL_MAX: Final = 12
+"""Spots of one slot that a case takes, at most."""
 
 
 class Failed(Exception):
@@ -86,7 +91,7 @@ class Trial:
         self.warnings: list[Finding] = []
         self.notes: list[str] = []
         self.names = Names(around.seed, case.id)
-        self._opened: list[Asking] = []
+        self._spots_open: dict[Slot, int] = {}
         self.caller = Asking(caller, self._note, around.left)
 
     # --- what to ask with ----------------------------------------------------------------------------------------
@@ -112,16 +117,30 @@ class Trial:
 
     def single(self) -> Slot:
         """A slot with one open spot."""
-        return self.slot(spots_max=1, kind="exactly one open spot")
+        return self.slots_with(1, 1)[0]
 
-    def counted(self) -> Slot:
-        """A slot of which `spots_are` can tell that a spot was taken or given back."""
-        return self.counted_slots(1)[0]
+    def slots_with(self, number: int, spots: int) -> tuple[Slot, ...]:
+        """Slots with exactly so many open spots, that differ in their start only. Of larger ones, the rest is booked
+        first. Raises NotTried."""
+        many = f"{spots} open spots, or up to {FILL_MAX}" if spots > 1 else f"an open spot, or up to {FILL_MAX}"
+        offers = self.offers(number, spots_min=spots, spots_max=FILL_MAX, kind=many)
+        for offer in offers:
+            for _ in range(offer.spots_open - spots):
+                self.booked(offer.slot)
+        return tuple(offer.slot for offer in offers)
 
-    def counted_slots(self, number: int) -> tuple[Slot, ...]:
-        """As `counted`, that differ in their start only."""
-        one_spot: dict[str, object] = {"spots_max": 1, "kind": "exactly one open spot"}
-        return tuple(offer.slot for offer in self.offers(number, **({} if self.can(ask.CHECK) else one_spot)))
+    def counted(self, spots: int = 1) -> Slot:
+        """A slot with so many open spots at least, of which `spots_are` can tell that one was taken or given back."""
+        return self.counted_slots(1, spots)[0]
+
+    def counted_slots(self, number: int, spots: int = 1) -> tuple[Slot, ...]:
+        """As `counted`, that differ in their start only. Where nobody says how many there are, they have exactly so
+        many: then that there is none tells as much."""
+        if self.can(ask.CHECK):
+            return tuple(offer.slot for offer in self.offers(number, spots_min=spots))
+        slots = self.slots_with(number, spots)
+        self._spots_open |= dict.fromkeys(slots, spots)
+        return slots
 
     def lease_wish(self, slot: Slot, **more: object) -> LeaseWish:
         """With a token of its own."""
@@ -178,13 +197,15 @@ class Trial:
 
     def spots_before(self, slot: Slot) -> int:
         """How many there are, of a `counted` slot, before anything is done to it."""
-        return self.free(slot) if _TELLING & self.caller.methods else 1
+        return self.free(slot) if self.can(ask.CHECK) else self._spots_open[slot]
 
     def spots_are(self, slot: Slot, number: int) -> None:
-        """Version 0 does not say how many there are: there, whether the slot can be leased tells whether it has any.
-        Raises Failed."""
-        if _TELLING & self.caller.methods:
+        """That a `counted` slot has so many; where nobody says how many, whether it has any. In version 0 that is told
+        by whether it can be leased. Raises Failed."""
+        if self.can(ask.CHECK):
             self.equal("spots to be had", number, self.free(slot))
+        elif _TELLING & self.caller.methods:
+            self.equal("is there a spot", number > 0, self.free(slot) > 0)
         else:
             self.expect(self.caller.create_lease(self.lease_wish(slot)), OK if number else SLOT_UNAVAILABLE)
 
@@ -231,8 +252,13 @@ class Trial:
     def _note(self, answer: Answer[object]) -> None:
         self.calls.append(answer)
         self.around.calls.append(answer)
-        if answer.word == UNIMPLEMENTED and answer.method in self.caller.optional:
-            self.around.absent.add(answer.method)
+        hear(answer, self.caller.optional, self.around.absent)
+
+
+def hear(answer: Answer[object], optional: AbstractSet[str], absent: set[str]) -> None:
+    """Learns what the server does not offer."""
+    if answer.word == UNIMPLEMENTED and answer.method in optional:
+        absent.add(answer.method)
 
 
 def said(answer: Answer[ValueT]) -> str:
