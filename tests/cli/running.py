@@ -55,9 +55,9 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> Outcome:
     return Outcome(code if isinstance(code, int) else int(bool(code)), printed.out, printed.err)
 
 
-def run_process(*words: str, cwd: Path) -> Outcome:
+def run_process(*words: str, cwd: Path, lasts_s: float = WAIT_S) -> Outcome:
     done = subprocess.run(  # noqa: S603 - our own program
-        [*COMMAND, *words], cwd=cwd, env=_environment(), capture_output=True, text=True, timeout=WAIT_S, check=False
+        [*COMMAND, *words], cwd=cwd, env=_environment(), capture_output=True, text=True, timeout=lasts_s, check=False
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
 

@@ -15,7 +15,7 @@ from slotlease.store.open import open_store
 from slotlease.verify.case import GROUPS
 from slotlease.verify.cases import every_case
 from tests.cli.running import Outcome, run, run_process
-from tests.verify.judging import Judged, judged
+from tests.verify.judging import LASTS_S, Judged, judged
 
 VERSIONS = ("v0", "v2")
 
@@ -46,7 +46,9 @@ def whole_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Whole]:
 
 def _whole_run(version: str, folder: Path) -> Whole:
     with judged(folder) as server:
-        outcome = run_process(*server.words, "--api", version, "--qps", "50", "--output_dir", "out", cwd=folder)
+        outcome = run_process(
+            *server.words, "--api", version, "--qps", "50", "--output_dir", "out", cwd=folder, lasts_s=LASTS_S
+        )
     report = folder / "out" / "report.json"
     assert report.exists(), outcome
     return Whole(outcome, json.loads(report.read_text("utf-8")), server.url)
