@@ -100,18 +100,24 @@ def _held(address: str) -> socket.socket:
     return held
 
 
+def job_of(number: int, settings: Settings) -> bytes:
+    """What the worker of that number (from 1 on) is told to do, for `worker.py` to read."""
+    texts = {name: text_of(getattr(settings, name)) for name in Settings.model_fields}
+    if settings.metrics != "off":
+        texts["metrics"] = "127.0.0.1:0"
+    if number > 1:
+        # Harmless in all of them, for it works under the merchants' locks like any request; but once is enough.
+        texts["sweep_interval"] = "0"
+    return json.dumps(texts).encode() + b"\n"
+
+
 class _Worker:
     """One of the processes, in all its lives."""
 
     def __init__(self, number: int, settings: Settings, metrics: SupervisorMetrics) -> None:
         self.number = number
         self._metrics = metrics
-        changed: dict[str, object] = {"metrics": "off" if settings.metrics == "off" else "127.0.0.1:0"}
-        if number > 1:
-            # Harmless in all of them, for it works under the merchants' locks like any request; but once is enough.
-            changed["sweep_interval"] = "0"
-        texts = {name: text_of(getattr(settings, name)) for name in Settings.model_fields}
-        self._job = json.dumps({**texts, **changed}).encode() + b"\n"
+        self._job = job_of(number, settings)
         self._process: Process | None = None
 
     async def begin(self) -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from slotlease.supervise import COMMAND
+from slotlease.config import Settings, load_settings
+from slotlease.supervise import COMMAND, job_of
 from slotlease.wire.proto.v2.booking_service_pb2_grpc import BookingServiceStub
 from tests.cli.running import WAIT_S, run
 from tests.cli.test_serve import lease_request, yoga
@@ -35,6 +36,44 @@ def test_a_number_of_workers_that_is_none_is_refused(count: str, ledger: str, ca
     refused = run(capsys, "serve", "--store", ledger, "--workers", count)
     assert refused.code == 1
     assert f"workers = {count} (from --workers): is no whole number from 1 to 64" in refused.err
+
+
+# --- what a worker is told -----------------------------------------------------------------------------------------
+
+
+def told_to(number: int, **flags: str) -> Settings:
+    return Settings.model_validate(json.loads(job_of(number, load_settings(flags))))
+
+
+def test_a_worker_is_told_every_setting_as_it_is() -> None:
+    given = {
+        "store": "postgresql://user:pass%20word@[::1]:5432/ledger?connect_timeout=5",
+        "grpc": "[::1]:50051",
+        "rest": "127.0.0.1:0",
+        "leases": "off",
+        "lease_min": "1.5s",
+        "lease_default": "123456s",
+        "lease_max": "2d",
+        "tls_certificate": "/a b/server.pem",
+        "tls_key": "/a b/server.key",
+        "tls_client_names": "one.example,https://two.example/",
+        "queue_max": "1000000",
+        "grace": "1ms",
+        "log_level": "debug",
+        "store_scope": "merchant",
+        "workers": "3",
+    }
+    settings = load_settings(given)
+    assert len({name for name in given if getattr(settings, name) != getattr(Settings(), name)}) == len(given)
+    assert told_to(1, **given).model_dump() == settings.model_dump()
+    assert told_to(1).model_dump() == Settings().model_dump()
+
+
+def test_only_the_first_worker_sweeps_and_each_has_a_page_of_its_own() -> None:
+    workers = [told_to(number, sweep_interval="10s", metrics="127.0.0.1:9464") for number in (1, 2, 3)]
+    assert [worker.sweep_interval.total_seconds() for worker in workers] == [10, 0, 0]
+    assert {worker.metrics for worker in workers} == {"127.0.0.1:0"}
+    assert told_to(2, metrics="off").metrics == "off"
 
 
 # --- one worker, as the supervisor begins it -----------------------------------------------------------------------

@@ -101,10 +101,11 @@ def calls_by_worker(address: str) -> float:
     return sum(value for (name, _), value in found.items() if name == "slotlease_calls_total")
 
 
+@pytest.mark.parametrize("transport", ["grpcio", "native"])
 def test_all_workers_answer_on_one_port_sell_no_spot_twice_and_are_counted_together(
-    shared: str, tmp_path: Path
+    transport: str, shared: str, tmp_path: Path
 ) -> None:
-    with serving(shared, tmp_path, *QUICK, "--metrics", "127.0.0.1:0") as server:
+    with serving(shared, tmp_path, *QUICK, "--transport", transport, "--metrics", "127.0.0.1:0") as server:
         assert ", 2 workers. Ctrl-C stops it." in server.line
         assert "postgres:" not in server.line, "no password is shown"
         metrics = metrics_of(server)
@@ -121,6 +122,8 @@ def test_all_workers_answer_on_one_port_sell_no_spot_twice_and_are_counted_toget
         assert value_on(text, "slotlease_leases_total", became="granted") == YOGA_SPOTS
         assert calls_by_worker(metrics) == 48
         assert value_on(text, "slotlease_live_leases") == YOGA_SPOTS, "each tells the same, and it is told once"
+        busy = {dict(labels)["worker"] for name, labels in samples(text) if name == "process_open_fds"}
+        assert busy == {"1", "2", "supervisor"}
         assert len(workers_of(server)) == 2
 
 
