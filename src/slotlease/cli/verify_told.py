@@ -21,7 +21,7 @@ from slotlease.cli.output import console, in_words, span
 from slotlease.verify.case import Case, Outcome, Result
 from slotlease.verify.junit import as_junit
 from slotlease.verify.page import as_page
-from slotlease.verify.report import Head, as_data, by_group, outcomes, shortened, slot_in_words, tallies
+from slotlease.verify.report import Head, as_data, by_group, figures, outcomes, shortened, slot_in_words, tallies
 from slotlease.verify.run import Done, Remains
 from slotlease.verify.shop import instant
 
@@ -33,8 +33,6 @@ _STYLES: Final = {
     Outcome.NOT_TRIED: "magenta",
 }
 _CALLS_SHOWN: Final = 3
-_NOTED: Final = ("availability", "latency")
-"""Groups of which the figures are shown, whether or not anything was wrong."""
 
 
 class Silent:
@@ -147,10 +145,9 @@ def _tell_tables(head: Head, done: Done) -> None:
         table.add_row(group, *row)
     console().print(table)
     typer.echo("")
-    told = [(result, note) for result in done.results for note in result.notes if result.case.group in _NOTED]
-    for result, note in told:
-        typer.echo(f"  {result.case.id}: {in_words('', note)}")
-    if told:
+    for case_id, note in figures(done):
+        typer.echo(f"  {case_id}: {in_words('', note)}")
+    if figures(done):
         typer.echo("")
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from slotlease.verify.answer import Answer
 from slotlease.verify.case import Outcome, Result
-from slotlease.verify.report import Head, by_group, outcomes, shortened, slot_in_words, tallies
+from slotlease.verify.report import Head, by_group, figures, outcomes, shortened, slot_in_words, tallies
 from slotlease.verify.run import Done
 from slotlease.verify.shop import instant
 
@@ -76,6 +76,9 @@ def _tables(done: Done) -> Iterator[str]:
         counts = outcomes(results)
         cells = "".join(f'<td class="number">{counts[one] or ""}</td>' for one in Outcome)
         yield f"<tr><td>{group}</td>{cells}</tr>"
+    yield "</table><table>"
+    for case_id, note in figures(done):
+        yield f"<tr><td><code>{case_id}</code></td><td>{escape(note)}</td></tr>"
     yield "</table>"
 
 

@@ -12,6 +12,8 @@ from slotlease.verify.case import GROUPS, Case, Outcome, Result
 from slotlease.verify.run import Done
 from slotlease.verify.shop import Slot, Version, instant
 
+_NOTED: Final = ("availability", "latency")
+
 SHOWN_CHARACTERS_MAX: Final = 4_000
 """Of what was sent or came: a report is for reading."""
 
@@ -58,6 +60,12 @@ def by_group(done: Done) -> dict[str, list[Result]]:
     """Groups without a result are left out."""
     of_group = {group: [result for result in done.results if result.case.group == group] for group in GROUPS}
     return {group: results for group, results in of_group.items() if results}
+
+
+def figures(done: Done) -> list[tuple[str, str]]:
+    """What is worth reading whether or not anything is wrong: by case, availability merchant by merchant, and times."""
+    noted = (result for result in done.results if result.case.group in _NOTED)
+    return [(result.case.id, note) for result in noted for note in result.notes]
 
 
 def slot_in_words(slot: Slot) -> str:
