@@ -43,15 +43,15 @@ _numbers = count(1)
 
 
 class PostgresServer:
-    """A server of ours in `folder`, not yet started. `programs` is the folder of its binaries."""
+    """A server of ours in `folder`, not yet started."""
 
-    def __init__(self, folder: Path, programs: Path | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         self._user = "nobody" if os.geteuid() == 0 else None
         self._folder = folder
         if self._user is not None:
             os.chown(folder, pwd.getpwnam(self._user).pw_uid, -1)
             folder.chmod(0o755)
-        self._programs = self._readable(programs or _programs_of_wheel())
+        self._programs = self._readable(_programs_of_wheel())
         self._data = folder / "data"
         self._password = secrets.token_hex(16)
         self._port = _free_port()
@@ -78,6 +78,8 @@ class PostgresServer:
             [
                 *"initdb --username=postgres --encoding=UTF8 --locale=C --auth=scram-sha-256 --no-instructions".split(),
                 *("--pgdata", str(self._data), f"--pwfile={secret}"),
+                # Each test logs in anew several times: a password of 128 random bits needs no slow hash.
+                *("--set", "scram_iterations=1"),
             ]
         )
         secret.unlink()
@@ -165,12 +167,10 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def started_server(
-    *settings: str, programs: Path | None = None, folder_in: Path | None = None
-) -> Iterator[PostgresServer]:
+def started_server(*settings: str, folder_in: Path | None = None) -> Iterator[PostgresServer]:
     """A server of its own for whoever stops or kills it."""
     with tempfile.TemporaryDirectory(prefix="slotlease-postgres-", dir=folder_in) as folder:
-        server = PostgresServer(Path(folder), programs)
+        server = PostgresServer(Path(folder))
         server.make()
         server.start(*settings)
         try:
@@ -205,7 +205,7 @@ def execute(url: str, *statements: str) -> None:
 def database(url: str, template: str = "template1") -> Iterator[str]:
     """A database on the server at `url`, gone afterwards with whoever still uses it."""
     name = f"slotlease_test_{os.getpid()}_{next(_numbers)}"
-    execute(url, f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")
+    execute(url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY ENCODING 'UTF8'")
     try:
         yield at(url, name)
     finally:

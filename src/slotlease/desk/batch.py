@@ -21,6 +21,7 @@ from slotlease.store.protocol import (
     Snapshot,
     Store,
     StoreConflict,
+    StoreDeadlock,
     StoreFault,
     StoreUnavailable,
     Transaction,
@@ -103,7 +104,7 @@ class Batches:
                 rest = self._write_once(requests)
             except (StoreConflict, CommitUnknown) as fault:
                 if self._tally is not None:
-                    self._tally.repeated("conflict" if isinstance(fault, StoreConflict) else "commit_unknown")
+                    self._tally.repeated(_why(fault))
                 last = fault
                 continue
             except StoreUnavailable as fault:
@@ -213,6 +214,12 @@ class Batches:
         for request in requests:
             if not isinstance(request.answer, Broken):
                 request.answer = Unavailable(f"the store is not available: {fault}")
+
+
+def _why(fault: StoreConflict | CommitUnknown) -> str:
+    if isinstance(fault, StoreDeadlock):
+        return "deadlock"
+    return "conflict" if isinstance(fault, StoreConflict) else "commit_unknown"
 
 
 def unwrap(answer: object) -> object:

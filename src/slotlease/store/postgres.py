@@ -31,16 +31,26 @@ class PostgresStore:
     judges leases, in microseconds since 1970 UTC. Raises StoreRefused, StoreUnavailable."""
 
     def __init__(self, url: str, *, clock: str = batch.DATABASE_CLOCK) -> None:
-        name = address.shown(url)
+        self._url = url
         self._clock = batch.read_clock(clock)
         self._catalogues = Catalogues()
-        session = open_session(url, name=name)
+        session = self._open()
         try:
-            self.schema = require_current(session, name)
             ((self.fingerprint_key,),) = session.query_once(statements.FINGERPRINT_KEY, {})
         finally:
             session.close()
-        self._connections = Connections(url, name)
+        self._connections = Connections(self._open)
+
+    def _open(self) -> Session:
+        """Each connection looks at the schema: while we serve, somebody may have brought it up to date."""
+        name = address.shown(self._url)
+        session = open_session(self._url, name=name)
+        try:
+            self.schema = require_current(session, name)
+        except BaseException:
+            session.close()
+            raise
+        return session
 
     def close(self) -> None:
         self._connections.close()
@@ -150,7 +160,7 @@ class PostgresStore:
         with self._write(merchant_ids=[merchant_id], commits=not dry_run) as session:
             named = batch.merchants_named([], [merchant_id])
             if not session.query(batch.LOCK_MERCHANTS, named):
-                # Nobody can lock a row that is not there; of two that make it the second then finds it.
+                # Of two that make it, the second then finds it.
                 session.run([(batch.LOCK_NEW_MERCHANTS, {}), (batch.LOCK_MERCHANTS, named)])
             return catalogue.put(session.query, merchant_id, name, services, staff, rooms)
 
@@ -224,7 +234,9 @@ class PostgresStore:
         with self._connections.reading() as session:
             ((now_us,),) = session.query(self._clock, {})
             session.has_written = False
-            session.run([(batch.BEGIN_READ, {}), (batch.BE_PATIENT, {"seqscan": "on" if whole_tables else "off"})])
+            session.run([(batch.BEGIN_READ, {}), (batch.BE_PATIENT, {})])
+            if whole_tables:
+                session.query_once(batch.BE_FREE, {})
             yield (session.query_once if whole_tables else session.query), now_us
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,9 +19,9 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 
 from slotlease.store.postgres_arrays import register_arrays
-from slotlease.store.postgres_faults import commit_faults, faults, told_of
+from slotlease.store.postgres_faults import TookTooLong, commit_faults, faults
 from slotlease.store.postgres_statements import COMMIT, ROLLBACK, text_of
-from slotlease.store.protocol import StoreConflict, StoreFault, StoreRefused, StoreUnavailable
+from slotlease.store.protocol import CommitUnknown, StoreConflict, StoreFault, StoreRefused, StoreUnavailable
 from slotlease.store.rows import Params, Row
 
 WRITERS_MAX = 2
@@ -51,10 +52,12 @@ _SETTINGS = {
     "lock_timeout": "3s",
     # A process that stopped in the middle of a batch must not keep its merchants locked.
     "idle_in_transaction_session_timeout": "10s",
-    # A plan made while a table was empty must not read all of it once it is full (performance 7).
-    "enable_seqscan": "off",
+    # A plan is kept, so it must not depend on how full the tables are today (postgres_statements.py).
     "plan_cache_mode": "force_generic_plan",
-    # With enable_seqscan off a plan can look dear enough to be compiled, which takes longer than running it.
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
+    # With these off a plan can look dear enough to be compiled, which takes longer than running it.
     "jit": "off",
 }
 _SET = """
@@ -142,11 +145,6 @@ class Session:
         self.has_written = True
         return self._connection.pgconn.transaction_status == TransactionStatus.IDLE
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether the other end is gone, and nobody here closed it."""
-        return self._connection.broken
-
     def close(self) -> None:
         with contextlib.suppress(psycopg.Error):
             self._connection.close()
@@ -162,10 +160,15 @@ def open_session(url: str, *, name: str) -> Session:
         # The text of the error may quote the password.
         message = f"{name} is no address of a PostgreSQL database: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
         raise StoreRefused(message) from error
+    if url.partition("://")[2].partition("/")[0].count("@") > 1:
+        message = f"the password in the address of {name} has an @ in it: write it as %40"
+        raise StoreRefused(message)
     try:
         connection = psycopg.connect(url, autocommit=True, prepare_threshold=None, **wanted)  # type: ignore[arg-type]
     except psycopg.Error as error:
-        raise StoreUnavailable(told_of(error)) from error
+        # What could not be reached, and why: it names hosts, users and databases, and no password.
+        why = " ".join(str(error).split())
+        raise StoreUnavailable(f"cannot connect to the database {name}: {why}") from error
     try:
         _configure(connection, name)
     except BaseException:
@@ -204,19 +207,48 @@ def _configure(connection: psycopg.Connection[tuple[Any, ...]], name: str) -> No
             )
 
 
+class _Places:
+    """So many at once. Whoever must wait is served in the order of arrival: a semaphore's waiters may starve."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._waiting: deque[threading.Event] = deque()
+        self._lock = threading.Lock()
+
+    def take(self, timeout_s: float) -> bool:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            turn = threading.Event()
+            self._waiting.append(turn)
+        if turn.wait(timeout_s):
+            return True
+        with self._lock:
+            if not turn.is_set():
+                self._waiting.remove(turn)
+            return turn.is_set()
+
+    def give_back(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._free += 1
+
+
 class Connections:
     """Safe to share between threads."""
 
-    def __init__(self, url: str, name: str) -> None:
-        self._url = url
-        self._name = name
+    def __init__(self, open_one: Callable[[], Session]) -> None:
+        self._open = open_one
         self._closed = False
         self._told = False
         self._lock = threading.Lock()
         self._writers: list[Session] = []
         self._readers: list[Session] = []
-        self._writers_free = threading.BoundedSemaphore(WRITERS_MAX)
-        self._readers_free = threading.BoundedSemaphore(READERS_MAX)
+        self._writers_free = _Places(WRITERS_MAX)
+        self._readers_free = _Places(READERS_MAX)
 
     def writing(self) -> contextlib.AbstractContextManager[Session]:
         return self._session(self._writers, self._writers_free)
@@ -225,29 +257,27 @@ class Connections:
         return self._session(self._readers, self._readers_free)
 
     @contextmanager
-    def _session(self, idle: list[Session], free: threading.BoundedSemaphore) -> Iterator[Session]:
+    def _session(self, idle: list[Session], free: _Places) -> Iterator[Session]:
         """A session without a transaction; one that it leaves is undone. Raises StoreUnavailable."""
-        if not free.acquire(timeout=WAIT_S):
+        if not free.take(WAIT_S):
             message = "every connection to the database is busy"
             raise StoreUnavailable(message)
         session: Session | None = None
         try:
             session = self._take(idle)
             yield session
-        except StoreFault as fault:
-            if session is not None and session.is_lost:
-                self._close_idle()
-            if isinstance(fault, StoreUnavailable):
-                self._tell(str(fault))
-                if session is not None:
-                    session.close()
+        except TookTooLong:
+            raise  # the connection is as good as it was
+        except (StoreUnavailable, CommitUnknown) as fault:
+            self._tell(str(fault))
+            if session is not None:
+                session.close()
+            self._close_idle()
             raise
-        except psycopg.Error as error:
-            raise StoreUnavailable(told_of(error)) from error
         finally:
             if session is not None:
                 self._give_back(idle, session)
-            free.release()
+            free.give_back()
 
     def _take(self, idle: list[Session]) -> Session:
         with self._lock:
@@ -257,9 +287,12 @@ class Connections:
             if idle:
                 return idle.pop()
         try:
-            session = open_session(self._url, name=self._name)
-        except StoreRefused as error:
-            raise StoreUnavailable(str(error)) from error
+            session = self._open()
+        except StoreFault as fault:
+            self._tell(str(fault))
+            # The operator reads the rest in the log.
+            message = "no connection to the database can be made"
+            raise StoreUnavailable(message) from fault
         if self._told:
             self._told = False
             _log.warning("the ledger is usable again")

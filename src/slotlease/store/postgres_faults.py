@@ -8,17 +8,24 @@ from contextlib import contextmanager
 
 import psycopg
 
-from slotlease.store.protocol import CommitUnknown, RowRefused, StoreConflict, StoreFault, StoreUnavailable
+from slotlease.store.protocol import (
+    CommitUnknown,
+    RowRefused,
+    StoreConflict,
+    StoreDeadlock,
+    StoreFault,
+    StoreUnavailable,
+)
 
 GUARD = "22012"
 """Division by zero: what a conditional write that did not hit makes of its transaction."""
 
 _CONFLICTS = {
     "40001": "serialization failure",
-    "40P01": "deadlock",
     GUARD: "a row is no longer as it was prefetched",
 }
-_UNKNOWN = {"40003"}
+_DEADLOCK = "40P01"
+_UNKNOWN = "40003"
 _ROW_REFUSED = {"22", "23"}
 """Classes: the value does not fit, or a constraint forbids it."""
 
@@ -37,6 +44,13 @@ _TOLD = {
     "XX": "the database is damaged, says the database",
 }
 """By SQLSTATE or its class, for the operator: never the text of the error, which may quote a row."""
+
+
+_TOOK_TOO_LONG = {"55P03", "57014"}
+
+
+class TookTooLong(StoreUnavailable):
+    """A statement was given up, and the connection is as good as it was."""
 
 
 def told_of(error: psycopg.Error) -> str:
@@ -69,7 +83,7 @@ def commit_faults() -> Iterator[None]:
         # A server that shuts down ends connections that have committed already, and says the same to all.
         cause = fault.__cause__
         state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
-        if state is None or (state[:2] in {"08", "57"} and state != "57014"):
+        if state is None or (state[:2] in {"08", "57"} and state not in _TOOK_TOO_LONG):
             raise CommitUnknown(str(fault)) from cause
         raise
 
@@ -78,9 +92,13 @@ def _fault_of(error: psycopg.Error) -> StoreFault:
     state = error.sqlstate or ""
     if state in _CONFLICTS:
         return StoreConflict(_CONFLICTS[state])
-    if state in _UNKNOWN:
+    if state == _DEADLOCK:
+        return StoreDeadlock("deadlock")
+    if state == _UNKNOWN:
         return CommitUnknown(told_of(error))
     # A text with a NUL in it is refused by psycopg, without a SQLSTATE.
     if state[:2] in _ROW_REFUSED or (not state and isinstance(error, psycopg.DataError)):
         return RowRefused(type(error).__name__)
+    if state in _TOOK_TOO_LONG:
+        return TookTooLong(told_of(error))
     return StoreUnavailable(told_of(error))

@@ -11,7 +11,7 @@ from importlib import resources
 
 from slotlease.store.postgres_connections import Session
 from slotlease.store.postgres_statements import BEGIN_WRITE
-from slotlease.store.protocol import SchemaVersions, StoreOutdated, StoreRefused
+from slotlease.store.protocol import RowRefused, SchemaVersions, StoreOutdated, StoreRefused, StoreUnavailable
 
 _MIGRATION_FILE = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _TABLES = "SELECT to_regclass('migration') IS NOT NULL, to_regclass('ledger') IS NOT NULL"
@@ -67,7 +67,11 @@ def migrate(session: Session, name: str, clock_us: int, key: bytes) -> SchemaVer
     before, newest = version_of(session, name), migrations()[-1][0]
     if before == newest:
         return SchemaVersions(newest, newest)
-    session.run([(BEGIN_WRITE, {}), (_PATIENCE, {}), (_MAKE_LIST, {})])
+    try:
+        session.run([(BEGIN_WRITE, {}), (_PATIENCE, {}), (_MAKE_LIST, {})])
+    except RowRefused as fault:  # two made the list at once, which PostgreSQL notices only then
+        message = f"somebody else is making the ledger in {name} just now: run `slotlease migrate` again"
+        raise StoreUnavailable(message) from fault
     # Two at once: the second waits here, and then finds nothing to do.
     before = max((row[0] for row in session.query_once(_LOCK_LIST, {})), default=0)
     if before > newest:

@@ -1,8 +1,12 @@
 """What PostgreSQL is asked in a form of its own: for many rows at once, since each statement costs a journey.
 
-A batch names its rows in arrays. Every look-up stands in a LATERAL of its own that ends in OFFSET 0: so the arrays are
-walked and each of their rows looked up by its key, whatever the planner knows of the table. Without that fence a plan
-made while a table was empty would read all of it, and would be kept as it grows (performance 7).
+A batch names its rows in arrays. A plan is made once and kept, so none may depend on how full a table was at that time
+(performance 7: one made while it was empty read all of it ever after). What the planner could choose is therefore taken
+from it, here and in the session's settings (postgres_connections.py):
+
+- a look-up stands in a LATERAL of its own that ends in OFFSET 0, so the arrays are walked and each row looked up;
+- one that two indexes could serve is ordered by the last column of the right one, which then alone needs no sort;
+- a write joins its rows by `= ANY(ARRAY[...])`: that can be looked up in an index, and neither hashed nor merged.
 """
 
 from __future__ import annotations
@@ -33,9 +37,12 @@ DATABASE_CLOCK = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint
 
 BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-# For what nobody waits for; and with "on" what reads whole tables may do so.
-BE_PATIENT = """
-    SELECT set_config('statement_timeout', '600s', true), set_config('enable_seqscan', CAST(:seqscan AS text), true)
+# For what nobody waits for.
+BE_PATIENT = "SELECT set_config('statement_timeout', '600s', true)"
+# And reads whole tables.
+BE_FREE = """
+    SELECT set_config('enable_seqscan', 'on', true), set_config('enable_bitmapscan', 'on', true),
+           set_config('enable_sort', 'on', true)
 """
 COMMIT = "COMMIT"
 ROLLBACK = "ROLLBACK"
@@ -49,18 +56,10 @@ def read_clock(clock: str) -> str:
     return f"SELECT CAST(set_config('slotlease.now_us', CAST({clock} AS text), false) AS bigint)"
 
 
-# In the order of their numbers, so that no two batches ever wait for each other in a circle (INV-22). Foreign keys
-# need no more than the key, so FOR NO KEY UPDATE leaves them alone.
-MERCHANTS_WANTED = f"""
-    SELECT {MERCHANT_COLUMNS} FROM merchant
-    WHERE merchant_no = ANY(CAST(:merchant_nos AS bigint[])) OR merchant_id = ANY(CAST(:merchant_ids AS text[]))
-    ORDER BY merchant_no
-"""
-LOCK_MERCHANTS = f"{MERCHANTS_WANTED} FOR NO KEY UPDATE"
-# The ledger's one row stands for the merchants that are not there yet.
-LOCK_NEW_MERCHANTS = "SELECT 1 FROM ledger FOR UPDATE"
-# Another server's, or the next start's, must find it: this reaches the disk as any commit does.
-PROBE_WRITE = "UPDATE ledger SET fingerprint_key = fingerprint_key"
+# Nobody can lock the row of a merchant that is not there yet.
+LOCK_NEW_MERCHANTS = "SELECT holder FROM turn FOR UPDATE"
+# Changes nothing, and reaches the disk as any commit does.
+PROBE_WRITE = "UPDATE turn SET holder = holder"
 
 SERVICES_OF = f"SELECT {SERVICE_COLUMNS} FROM service WHERE merchant_no = ANY(CAST(:merchant_nos AS bigint[]))"
 STAFF_OF = "SELECT merchant_no, staff_id, staff_no FROM staff WHERE merchant_no = ANY(CAST(:merchant_nos AS bigint[]))"
@@ -89,10 +88,42 @@ def _of(table: str, columns: str) -> str:
     return ", ".join(f"{table}.{name.strip()}" for name in columns.split(","))
 
 
-def _each(columns: str, table: str, where: str, names: str) -> str:
+# In the order of their numbers, so that no two batches ever wait for each other in a circle (INV-22). Foreign keys
+# need no more than the key, so FOR NO KEY UPDATE leaves them alone.
+def _merchants_wanted(lock: str = "") -> str:
     return f"""
-        SELECT {_of("found", columns)} FROM {_asked(names)}
-        CROSS JOIN LATERAL (SELECT {_of(table, columns)} FROM {table} WHERE {where} OFFSET 0) AS found
+        SELECT {_of("found", MERCHANT_COLUMNS)}
+        FROM (
+            SELECT unnest(CAST(:merchant_nos AS bigint[])) AS merchant_no
+            UNION
+            SELECT named.merchant_no FROM unnest(CAST(:merchant_ids AS text[])) AS asked (merchant_id)
+            CROSS JOIN LATERAL (
+                SELECT merchant.merchant_no FROM merchant WHERE merchant.merchant_id = asked.merchant_id OFFSET 0
+            ) AS named
+            ORDER BY merchant_no
+        ) AS wanted
+        CROSS JOIN LATERAL (
+            SELECT {MERCHANT_COLUMNS} FROM merchant WHERE merchant.merchant_no = wanted.merchant_no OFFSET 0 {lock}
+        ) AS found
+    """
+
+
+MERCHANTS_WANTED = _merchants_wanted()
+LOCK_MERCHANTS = _merchants_wanted("FOR NO KEY UPDATE")
+
+
+def _each(columns: str, table: str, key: str, *, more: str = "TRUE") -> str:
+    """The rows with each of these keys. The last column is bounded on both sides instead of equal, only so that it can
+    be ordered by: see above."""
+    *others, last = key.split()
+    equal = " AND ".join(f"{table}.{name} = asked.{name}" for name in others)
+    return f"""
+        SELECT {_of("found", columns)} FROM {_asked(key)}
+        CROSS JOIN LATERAL (
+            SELECT {_of(table, columns)} FROM {table}
+            WHERE {equal} AND {table}.{last} BETWEEN asked.{last} AND asked.{last} AND {more}
+            ORDER BY {table}.{last} OFFSET 0
+        ) AS found
     """
 
 
@@ -152,6 +183,7 @@ def _overlapping(shared: str) -> str:
         WHERE spot.merchant_no = span.merchant_no AND spot.{shared} = span.{shared} AND spot.{shared} > 0
           AND spot.start_us > span.start_us - span.longest_duration_us AND spot.start_us < span.end_us
           AND spot.end_us > span.start_us AND spot.slot_no <> span.slot_no AND spot.busy_until_us > 0
+        ORDER BY spot.start_us OFFSET 0
     """
 
 
@@ -163,25 +195,19 @@ RIVALS = _occupancy(f"""
     (
         SELECT DISTINCT span.merchant_no, rival.slot_no, CAST(0 AS bigint) AS takers
         FROM {_asked(SPAN, "span")}
-        CROSS JOIN LATERAL ({_overlapping("staff_no")} UNION ALL {_overlapping("room_no")} OFFSET 0) AS rival
+        CROSS JOIN LATERAL (({_overlapping("staff_no")}) UNION ALL ({_overlapping("room_no")}) OFFSET 0) AS rival
     ) AS asked
 """)
 
-_LEASE_KEY = "lease.merchant_no = asked.merchant_no AND lease.lease_no = asked.lease_no"
-_LEASE_TOKEN = "lease.merchant_no = asked.merchant_no AND lease.client_reference = asked.client_reference"  # noqa: S105
-_BOOKING_KEY = "booking.merchant_no = asked.merchant_no AND booking.booking_no = asked.booking_no"
-_BOOKING_TOKEN = "booking.merchant_no = asked.merchant_no AND booking.idempotency_token = asked.idempotency_token"  # noqa: S105
-
-LEASES = _each(LEASE_COLUMNS, "lease", _LEASE_KEY, "merchant_no lease_no")
-LEASES_BY_REFERENCE = _each(LEASE_COLUMNS, "lease", _LEASE_TOKEN, "merchant_no client_reference")
-BOOKINGS = _each(BOOKING_COLUMNS, "booking", _BOOKING_KEY, "merchant_no booking_no")
-BOOKINGS_BY_TOKEN = _each(BOOKING_COLUMNS, "booking", _BOOKING_TOKEN, "merchant_no idempotency_token")
+LEASES = _each(LEASE_COLUMNS, "lease", "merchant_no lease_no")
+LEASES_BY_REFERENCE = _each(LEASE_COLUMNS, "lease", "merchant_no client_reference")
+BOOKINGS = _each(BOOKING_COLUMNS, "booking", "merchant_no booking_no")
+BOOKINGS_BY_TOKEN = _each(BOOKING_COLUMNS, "booking", "merchant_no idempotency_token")
 BOOKINGS_OF_USERS_AND_SLOTS = _each(
     "merchant_no, slot_no, user_key, booking_no",
     "booking",
-    "booking.user_key = asked.user_key AND booking.merchant_no = asked.merchant_no"
-    " AND booking.slot_no = asked.slot_no AND booking.status <> 3",
-    "merchant_no slot_no user_key",
+    "user_key merchant_no slot_no",
+    more="booking.status <> 3",
 )
 USERS_KNOWN = f"""
     SELECT asked.user_key FROM {_asked("user_key")}
@@ -212,12 +238,15 @@ SPOTS_BUSY = f"""
 
 
 def _given(names: Iterable[str]) -> str:
-    """The rows to write, as a table. LIMIT, which never cuts anything off, tells the planner that they are few: so it
-    looks each up by its key, also in a table that was empty when the plan was made."""
+    """The rows to write, as a table."""
     kinds = {name: kind_of(name.removesuffix("_before")) for name in names}
     arrays = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in kinds.items())
     columns = ", ".join(f'"{name}"' for name in kinds)  # one of them is called user
-    return f"(SELECT * FROM unnest({arrays}) AS given ({columns}) LIMIT :rows) AS given"
+    return f"unnest({arrays}) AS given ({columns})"
+
+
+def _is_given(table: str, key: str) -> str:
+    return " AND ".join(f"{table}.{name} = ANY(ARRAY[given.{name}])" for name in key.split())
 
 
 def _guarded(write: str) -> str:
@@ -232,8 +261,7 @@ def _insert(table: str, columns: str) -> str:
 
 def _update(table: str, sets: str, key: str, before: str = "") -> str:
     """Sets the columns `sets` of each row with that key, if the columns `before` are as they were."""
-    conditions = [f"{table}.{name} = given.{name}" for name in key.split()]
-    conditions += [f"{table}.{name} = given.{name}_before" for name in before.split()]
+    conditions = [_is_given(table, key), *(f"{table}.{name} = given.{name}_before" for name in before.split())]
     names = [*sets.split(), *key.split(), *(f"{name}_before" for name in before.split())]
     changes = ", ".join(f"{name} = given.{name}" for name in sets.split())
     return f"UPDATE {table} SET {changes} FROM {_given(names)} WHERE {' AND '.join(conditions)}"
@@ -251,12 +279,13 @@ FOR_MANY_ROWS: Mapping[str, str] = {
     statements.UPDATE_SPOT: _guarded(
         _update("spot", "busy_until_us holder_no", "merchant_no slot_no spot_no", "busy_until_us holder_no")
     ),
-    statements.END_LEASE: _guarded(_update("lease", "state", _KEY_LEASE) + " AND lease.state = 1"),
+    # Below 2 is ACTIVE; `= 1` would make the index of active leases look fit for it.
+    statements.END_LEASE: _guarded(_update("lease", "state", _KEY_LEASE) + " AND lease.state < 2"),
     statements.UPDATE_BOOKING: _guarded(_update("booking", _BOOKING_MOVES, "merchant_no booking_no", "revision")),
     statements.CLOSE_SLOT: _guarded(_update("slot", "closed_by_operator", "merchant_no slot_no", "closed_by_operator")),
     statements.PURGE_LEASE: _guarded(
         f"DELETE FROM lease USING {_given(_KEY_LEASE.split())}"
-        " WHERE lease.merchant_no = given.merchant_no AND lease.lease_no = given.lease_no AND lease.state <> 1"
+        f" WHERE {_is_given('lease', _KEY_LEASE)} AND lease.state <> 1"
     ),
     statements.INSERT_SPOT: _guarded(_insert("spot", _SPOT_ROW)),
     statements.INSERT_LEASE: _guarded(_insert("lease", LEASE_COLUMNS)),

@@ -36,6 +36,11 @@ class StoreConflict(StoreFault):
     The whole batch is to be done again."""
 
 
+class StoreDeadlock(StoreConflict):
+    """Writers waited for each other in a circle, and the database chose this one to give up. Nothing was written, and
+    doing it again is right; that it happens is not, for locks are taken in one order (INV-22)."""
+
+
 class CommitUnknown(StoreFault):
     """The commit may or may not have happened. The whole batch is to be done again on a new connection, from
     prefetch, where its tokens find what did commit."""

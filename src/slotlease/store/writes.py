@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from slotlease.domain.facts import Changes
 from slotlease.domain.lease import LeaseState
+from slotlease.domain.marketing import MarketingPreference
 from slotlease.store import rows, statements
 from slotlease.store.rows import Params
 
@@ -57,6 +58,11 @@ def net_writes(changes: Changes) -> Iterator[tuple[str, list[Params]]]:
     )
     yield (
         statements.PUT_MARKETING_PREFERENCE,
-        [rows.marketing_preference_params(preference) for preference in changes.marketing_preferences],
+        # In one order: no merchant's lock guards them, and batches must not wait for each other in a circle (INV-22).
+        [rows.marketing_preference_params(one) for one in sorted(changes.marketing_preferences, key=_user_id)],
     )
     yield statements.INSERT_EVENT, [rows.event_params(event) for event in changes.events]
+
+
+def _user_id(preference: MarketingPreference) -> str:
+    return preference.user.user_id
