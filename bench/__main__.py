@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import caller, told
+from bench import caller, floors, told
 from bench.databases import Database, SqliteFiles, postgres
 from bench.inventory import Inventory
 from bench.machine import fdatasync_per_s
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         machine = _machine(programs, Path(scratch))
         sys.stdout.write(f"{machine}\n")
         measured = [_measure(bench, row) for row in rows]
-    sys.stdout.write(f"\n{told.table(measured)}\n")
+    sys.stdout.write(f"\n{told.table(measured)}\n\n{floors.table(measured)}\n")
     told.write_json(options.folder / f"{options.programme}.json", machine, measured)
     for name, plot in (("rates", told.plot_rates), ("latencies", told.plot_latencies)):
         (options.folder / f"{options.programme}-{name}.svg").write_text(plot(measured))

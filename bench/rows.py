@@ -52,6 +52,7 @@ _USUAL = (
     Row("batch-lookup", 16, NATIVE),
     Row("mix", 128, NATIVE, rate_per_s=1000, for_s=4),
     Row("crash", 64, NATIVE),
+    Row("lease-1m-slots", 128, NATIVE),
     Row("lease-uniform", 1, "grpcio", POSTGRES),
     *(Row("lease-uniform", concurrent, NATIVE, POSTGRES) for concurrent in (1, 128)),
     *(Row(workload, 128, NATIVE, POSTGRES) for workload in ("lease-hot", "lease-scarce", "lease-book", "check")),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from bench import told
+from bench import floors, told
 from bench.row import Measured, Row, Run
 from bench.rows import PROGRAMMES, for_variant
 
@@ -63,6 +63,22 @@ def test_json_and_plots_hold_every_row(tmp_path: Path) -> None:
     for plot in (told.plot_rates, told.plot_latencies):
         texts = {node.text for node in ElementTree.fromstring(plot([ECHO, LEASE])).iter() if node.text}  # noqa: S314 - our own
         assert {str(ECHO.row), str(LEASE.row)} <= texts
+
+
+def test_a_floor_is_met_missed_or_left_out() -> None:
+    lease = Measured(Row("lease-uniform"), [replace(RUN, calls_per_s=4600.0, idle_mb=95.0)], 1)
+    echo = Measured(Row("echo"), [replace(RUN, calls_per_s=9200.0)], 1)
+    lines = floors.table([echo, lease]).splitlines()
+    assert "| CreateLease, SQLite, grpcio, calls/s | at least 4,500 | 4,600 | met |" in lines
+    assert "| CreateLease, SQLite, grpcio, of its echo | at least 0.55 | 0.50 | MISSED |" in lines
+    assert "| memory before the first call, grpcio, MB | at most 90 | 95.00 | MISSED |" in lines
+    assert not any("native" in line for line in lines)
+    assert floors.table([echo]) == ""
+
+
+def test_every_floor_is_measured_by_the_usual_benchmark() -> None:
+    rows = {row: Measured(row, [RUN], 1) for row in PROGRAMMES["usual"].rows}
+    assert [floor.name for floor in floors.FLOORS if floor.reached(rows) is None] == []
 
 
 def test_every_programme_has_each_row_once() -> None:
