@@ -10,6 +10,7 @@ from slotlease.wire.proto.v2 import booking_pb2
 from slotlease.wire.proto.v2.booking_service_pb2 import CreateBookingRequest
 from tests.cli.running import WAIT_S, Server, run, serving
 from tests.cli.test_serve import lease_request, yoga
+from tests.postgres_server import database
 from tests.store.sqlite_backend import SqliteBackend
 
 Capsys = pytest.CaptureFixture[str]
@@ -47,6 +48,25 @@ def test_a_server_on_the_copy_answers_repeats_byte_for_byte(ledger: str, tmp_pat
     assert f"{copy} holds the same rows as {ledger}" in done.out
     assert f"From now on serve {copy} alone" in done.out
     with serving(copy, tmp_path) as server:
+        assert repeats(server) == before
+
+
+@pytest.mark.slow
+def test_workers_on_the_copy_in_a_database_answer_repeats_byte_for_byte(
+    ledger: str, tmp_path: Path, capsys: Capsys, postgres: str
+) -> None:
+    with serving(ledger, tmp_path) as server:
+        before = repeats(server)
+    with database(postgres) as copy:
+        done = run(capsys, "store", "copy", ledger, copy)
+        assert (done.code, done.err) == (0, "")
+        password = copy.partition("@")[0].rpartition(":")[2]
+        assert password not in done.out
+        with serving(copy, tmp_path, "--workers", "2", "--grace", "2s") as server:
+            assert repeats(server) == before
+        back = f"sqlite:///{tmp_path / 'back.db'}"
+        assert run(capsys, "store", "copy", copy, back).code == 0
+    with serving(back, tmp_path) as server:
         assert repeats(server) == before
 
 

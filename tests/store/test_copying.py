@@ -412,6 +412,22 @@ def test_the_guards_of_the_new_ledger_stand_again(stores: Stores, url_to: str, c
     assert stores.there.refuses(above)
 
 
+@databases
+def test_whoever_does_not_own_the_ledger_is_told_so(stores: Stores, url_to: str, clock: HandClock) -> None:
+    """A server's own user may read and write rows, and no more."""
+    role = url_to.rpartition("/")[2] + "_server"
+    stores.here.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
+    try:
+        stores.here.sql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON slot, spot, lease, booking, merchant TO {role}")
+        stores.here.sql(f"GRANT SELECT ON ledger, migration TO {role}")
+        theirs = stores.url_from.replace(f"//postgres:{password_of(url_to)}@", f"//{role}:secret@")
+        with pytest.raises(StoreRefused, match="that takes the owner of its tables"):
+            copy_ledger(theirs, url_to, clock)
+    finally:
+        stores.here.sql(f"DROP OWNED BY {role}")
+        stores.here.sql(f"DROP ROLE {role}")
+
+
 def password_of(url: str) -> str:
     return url.partition("://")[2].partition("@")[0].partition(":")[2]
 

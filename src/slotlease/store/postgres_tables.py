@@ -48,11 +48,11 @@ class PostgresTables:
     def keep_others_out(self) -> None:
         """Until the transaction ends others only read."""
         every = sql.SQL(", ").join(map(sql.Identifier, self._tables))
-        with faults():
+        with faults(), _as_owner():
             self._connection.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(every))
 
     def guard_spots(self, *, enabled: bool) -> None:
-        with faults():
+        with faults(), _as_owner():
             self._connection.execute(f"ALTER TABLE spot {'ENABLE' if enabled else 'DISABLE'} TRIGGER USER")
 
     def columns(self, tables: Sequence[str]) -> Mapping[str, Sequence[str]]:
@@ -149,6 +149,18 @@ def _locked(url: str, name: str, tables: Sequence[str]) -> Iterator[PostgresTabl
         yield locked
     finally:
         connection.close()
+
+
+@contextmanager
+def _as_owner() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        message = (
+            "this user may not copy the ledger: that takes the owner of its tables, who ran `slotlease migrate`; name"
+            " that user in the address"
+        )
+        raise StoreRefused(message) from error
 
 
 def _list(columns: Sequence[str]) -> sql.Composed:
