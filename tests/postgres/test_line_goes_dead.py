@@ -4,22 +4,18 @@ request ends as exactly one effect, or as none and UNAVAILABLE where no COMMIT w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from slotlease.desk.fault import Unavailable
-from slotlease.desk.operation import Operation
-from slotlease.desk.purge_leases import PurgeLeases
-from slotlease.desk.sweep_leases import SweepLeases
 from slotlease.desk.update_booking import UpdateBooking
 from slotlease.domain.booking import Booking
 from slotlease.domain.facts import Wanted
 from tests.model.effort import EFFORT
+from tests.postgres.batch_case import Case, make_case
 from tests.postgres.ledger_database import LedgerDatabase, ledger_database
 from tests.postgres.line import Journey, Line, Lost, line_to
-from tests.proofs.every_request import KINDS, ONE, THREE, TWO, Kind, neighbours, open_for_business
-from tests.proofs.ledger_file import Content, difference
+from tests.proofs.every_request import KINDS, ONE, THREE, TWO, Kind
 from tests.support import Offered, Shop, booked
 
 AT_COMMIT = tuple(Lost)
@@ -61,71 +57,34 @@ def beside(ledger: LedgerDatabase) -> Iterator[Shop]:
 # --- every journey of every request ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A batch, and what it comes to where nothing is lost: its answers, its ledger, its journeys."""
-
-    ledger: LedgerDatabase
-    line: Line
-    shop: Shop
-    batch: list[Operation[object]]
-    before: Content
-    answers: list[object]
-    after: Content
-    journeys: list[Journey]
-
-
-def make_case(ledger: LedgerDatabase, line: Line, shop: Shop, kind: Kind) -> Case:
-    open_for_business(shop)
-    target = kind.prepare(shop)
-    before, after = neighbours(shop)
-    batch = [before, target, after]
-    ledger.keep()
-    as_it_was = ledger.content()
-    shop.batches.write(batch)  # what it learns of the merchants, it knows from then on
-    ledger.put_back()
-    line.arm(Lost.NOT_SENT, lambda _, __: False)
-    answers = shop.batches.write(batch)
-    journeys = line.journeys
-    line.mend()
-    assert not any(isinstance(answer, Exception) for answer in answers), answers
-    return Case(ledger, line, shop, batch, as_it_was, answers, ledger.content(), journeys)
-
-
 @pytest.mark.parametrize("kind", KINDS if EFFORT > 1 else KINDS[::3], ids=str)
 def test_line_that_goes_dead_once_leaves_all_or_nothing(
     kind: Kind, ledger: LedgerDatabase, line: Line, shop: Shop
 ) -> None:
-    case = make_case(ledger, line, shop, kind)
-    assert any(journey.writes for journey in case.journeys) == (case.before != case.after)
-    for number, journey in enumerate(case.journeys, start=1):
+    case = make_case(ledger, shop, kind)
+    line.arm(Lost.NOT_SENT, lambda _, __: False)
+    case.assert_repeated("nothing")
+    journeys = list(line.journeys)
+    assert [journey.writes for journey in journeys] == [False] * (len(journeys) - 1) + [True]
+    for number, journey in enumerate(journeys, start=1):
         for how in AT_COMMIT if journey.writes else BEFORE_COMMIT:
-            lose_once(case, number, how)
+            lose_once(case, line, number, journey, how)
 
 
-def lose_once(case: Case, number: int, how: Lost) -> None:
-    due = case.journeys[number - 1]
+def lose_once(case: Case, line: Line, number: int, due: Journey, how: Lost) -> None:
     about = f"lost {how}, journey {number}: {due.statements}"
     case.ledger.put_back()
     case.shop.store.probe_write()  # the connection that writes is there
-    case.line.arm(how, lambda passed, _: passed == number)
+    line.arm(how, lambda passed, _: passed == number)
     answers = case.shop.batches.write(case.batch)
-    assert [journey.statements for journey in case.line.lost] == [due.statements], about
-    case.line.mend()
+    assert [journey.statements for journey in line.lost] == [due.statements], about
+    line.mend()
     if due.ends:
-        assert_right(case, answers, about)
+        case.assert_right(answers, about)
     else:
         assert {type(answer) for answer in answers} == {Unavailable}, f"{about}\n{answers}"
         assert case.ledger.content() == case.before, about
-    assert_right(case, case.shop.batches.write(case.batch), f"asked again after {about}")
-
-
-def assert_right(case: Case, answers: list[object], about: str) -> None:
-    found = case.ledger.content()
-    assert found == case.after, f"{about}\n{difference(case.after, found)}"
-    for operation, answer, due in zip(case.batch, answers, case.answers, strict=True):
-        # Done again, a sweep finds nothing left to bury, and a purge nothing to delete.
-        assert answer == due or (isinstance(operation, SweepLeases | PurgeLeases) and answer == 0), f"{about}\n{answer}"
+    case.assert_repeated(about)
 
 
 @pytest.mark.parametrize("how", Lost, ids=str)
@@ -133,14 +92,13 @@ def test_line_that_stays_dead_after_the_commit_is_unavailable_until_a_repeat_fin
     how: Lost, ledger: LedgerDatabase, line: Line, shop: Shop
 ) -> None:
     kind = next(kind for kind in KINDS if kind.name == "CreateBooking with a lease")
-    case = make_case(ledger, line, shop, kind)
-    ledger.put_back()
+    case = make_case(ledger, shop, kind)
     line.arm(how, lambda _, journey: journey.writes, stays_dead=True)
     answers = shop.batches.write(case.batch)
     assert {type(answer) for answer in answers} == {Unavailable}
     assert ledger.content() in (case.before, case.after)
     line.mend()
-    assert_right(case, shop.batches.write(case.batch), str(how))
+    case.assert_repeated(str(how))
 
 
 # --- moves: no token tells a repeat from a second wish -----------------------------------------------------------

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.proofs.ledger_file import scratch_folder
+from tests.postgres.ledger_database import ledger_database
+from tests.proofs.ledger_file import Engine, LedgerFile, scratch_folder
 from tests.proofs.tripwire import Tripwire, set_tripwire
 
 
@@ -21,3 +22,14 @@ def tripwire() -> Iterator[Tripwire]:
 def scratch() -> Iterator[Path]:
     with scratch_folder() as folder:
         yield folder
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request: pytest.FixtureRequest, scratch: Path) -> Iterator[Engine]:
+    """The one place that says over which databases a proof is held."""
+    if request.param == "sqlite":
+        yield LedgerFile(scratch)
+        return
+    server, template = map(request.getfixturevalue, ("postgres", "postgres_template"))
+    with ledger_database(server, template) as ledger:
+        yield ledger

@@ -7,13 +7,42 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import apsw
+
+from tests.support import HandClock, Shop, open_shop
 
 LEDGER = "ledger.db"
 
 Content = dict[str, list[tuple[object, ...]]]
 """Every row of every table."""
+
+
+class Engine(Protocol):
+    """An empty ledger of one kind of database, and the clock that judges it."""
+
+    @property
+    def clock(self) -> HandClock: ...
+
+    def open_shop(self) -> Shop:
+        """Whoever calls closes its store."""
+
+    def content(self) -> Content: ...
+
+
+class LedgerFile:
+    """The ledger in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = HandClock()
+        self._folder = folder
+
+    def open_shop(self) -> Shop:
+        return open_shop(self._folder, clock=self.clock)
+
+    def content(self) -> Content:
+        return content(self._folder)
 
 
 @contextmanager

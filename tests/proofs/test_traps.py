@@ -21,8 +21,8 @@ from slotlease.domain.slot import SECOND_US, AskedSlot
 from slotlease.inventory.feed import read_feed
 from slotlease.inventory.importing import import_feed
 from tests.inventory.feed_folder import MERCHANT, SERVICE, SLOT, START_S, FeedFolder
-from tests.proofs.ledger_file import content
-from tests.support import DAY_US, HOUR_US, MINUTE_US, NOON_US, HandClock, Offered, Shop, booked, granted, open_shop
+from tests.proofs.ledger_file import Engine
+from tests.support import DAY_US, HOUR_US, MINUTE_US, NOON_US, Offered, Shop, booked, granted
 
 TEN = Offered(start_us=NOON_US + DAY_US)
 ELEVEN = replace(TEN, start_us=TEN.start_us + HOUR_US)
@@ -33,8 +33,8 @@ FED = AskedSlot("m1", "s1", START_S * SECOND_US, HOUR_US)
 
 
 @pytest.fixture
-def shop(scratch: Path) -> Iterator[Shop]:
-    shop = open_shop(scratch)
+def shop(engine: Engine) -> Iterator[Shop]:
+    shop = engine.open_shop()
     shop.offer(TEN, ELEVEN, ANN, ANN_HALF_PAST)
     yield shop
     assert shop.incidents == []
@@ -43,9 +43,10 @@ def shop(scratch: Path) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def fed(scratch: Path) -> Iterator[Shop]:
+def fed(engine: Engine, scratch: Path) -> Iterator[Shop]:
     """A shop whose slots come from feeds, on the day before they are held."""
-    shop = open_shop(scratch, clock=HandClock(START_S * SECOND_US - DAY_US))
+    engine.clock.now_us = START_S * SECOND_US - DAY_US
+    shop = engine.open_shop()
     bring(shop, scratch, SLOT)
     yield shop
     assert shop.incidents == []
@@ -97,14 +98,14 @@ def test_capacity_lowered_under_lapsed_spots_leaves_no_more_of_them_to_a_clock_t
         assert cause(answer) is Cause.LEASE_EXPIRED
 
 
-def test_tag_changed_by_tomorrows_feed_makes_no_second_slot(fed: Shop, scratch: Path) -> None:
+def test_tag_changed_by_tomorrows_feed_makes_no_second_slot(fed: Shop, scratch: Path, engine: Engine) -> None:
     """Yesterday's tag is in the lease and in the booking; today's slot is the same one, and as full."""
     bring(fed, scratch, {**SLOT, "spots_total": 2, "spots_open": 2, "availability_tag": "yesterday"})
     tagged = replace(FED, availability_tag="yesterday")
     lease = fed.lease(tagged)
     first = fed.book(tagged, user_id="first")
     bring(fed, scratch, {**SLOT, "spots_total": 2, "spots_open": 1, "availability_tag": "today"})
-    assert len(content(scratch)["slot"]) == 1
+    assert len(engine.content()["slot"]) == 1
     assert fed.count_available(FED) == 0
     second = fed.book(tagged, lease_id=lease.lease_id, user_id="second")
     assert (first.slot, second.slot) == (tagged, tagged)
@@ -139,7 +140,7 @@ def test_staff_taken_over_from_an_expired_lease_stays_taken_when_the_clock_steps
     assert shop.count_available(ANN_HALF_PAST.asked()) == 0
 
 
-def test_booking_and_cancellation_of_one_spot_in_one_batch_leave_it_to_the_next(shop: Shop, scratch: Path) -> None:
+def test_booking_and_cancellation_of_one_spot_in_one_batch_leave_it_to_the_next(shop: Shop, engine: Engine) -> None:
     """Two changes of one row are written as one. The other order is judged as it came."""
     before = shop.book(TEN.asked(), user_id="before")
     cancels = UpdateBooking(before.booking_id, status=BookingStatus.CANCELED)
@@ -155,10 +156,10 @@ def test_booking_and_cancellation_of_one_spot_in_one_batch_leave_it_to_the_next(
     assert booked(cancelled).status is BookingStatus.CANCELED
     assert booked(booking).spot_no == before.spot_no
     assert cause(late) is Cause.SLOT_UNAVAILABLE
-    assert len(content(scratch)["spot"]) == 1
+    assert len(engine.content()["spot"]) == 1
 
 
-def test_two_requests_with_one_token_in_one_batch_are_one_effect(shop: Shop, scratch: Path) -> None:
+def test_two_requests_with_one_token_in_one_batch_are_one_effect(shop: Shop, engine: Engine) -> None:
     """Delivered twice while the batch before was under way: each copy was given random bits of its own."""
     lease, again = (shop.create_lease(TEN.asked(), reference="r") for _ in range(2))
     booking, once_more = (shop.create_booking(ELEVEN.asked(), token="t") for _ in range(2))  # noqa: S106 - no password
@@ -167,15 +168,15 @@ def test_two_requests_with_one_token_in_one_batch_are_one_effect(shop: Shop, scr
     assert answers[:2] == answers[2:]
     assert isinstance(answers[0], Lease)
     assert isinstance(answers[1], Booking)
-    found = content(scratch)
+    found = engine.content()
     assert [len(found[table]) for table in ("lease", "booking", "spot", "event")] == [1, 1, 2, 1]
 
 
-def test_move_onto_itself_is_ok_and_changes_nothing_though_the_slot_is_full(shop: Shop, scratch: Path) -> None:
+def test_move_onto_itself_is_ok_and_changes_nothing_though_the_slot_is_full(shop: Shop, engine: Engine) -> None:
     booking = shop.book(ANN.asked())
-    before = content(scratch)
+    before = engine.content()
     assert shop.move(booking, start_us=ANN.start_us) == booking
-    assert content(scratch) == before
+    assert engine.content() == before
 
 
 def test_move_onto_an_overlapping_slot_of_the_same_staff_does_not_meet_itself(shop: Shop) -> None:
@@ -201,13 +202,13 @@ def test_move_onto_an_overlapping_slot_that_is_refused_leaves_the_booking_its_st
     assert cause(third) is Cause.SLOT_UNAVAILABLE
 
 
-def test_move_repeated_after_success_is_ok_as_it_is_though_its_window_closed(shop: Shop, scratch: Path) -> None:
+def test_move_repeated_after_success_is_ok_as_it_is_though_its_window_closed(shop: Shop, engine: Engine) -> None:
     booking = shop.book(ANN.asked())
     moved = booked(shop.move(booking, start_us=ANN_HALF_PAST.start_us))
     shop.clock.now_us = ANN_HALF_PAST.start_us + MINUTE_US
-    before = content(scratch)
+    before = engine.content()
     assert shop.move(booking, start_us=ANN_HALF_PAST.start_us) == moved
-    assert content(scratch) == before
+    assert engine.content() == before
     assert moved.revision == booking.revision + 1
 
 
@@ -233,7 +234,7 @@ def test_slot_less_than_a_second_away_is_closed_for_leases(shop: Shop) -> None:
 
 
 def test_purge_of_a_lease_that_lapsed_under_a_spot_never_reused_leaves_the_spot_to_the_next(
-    shop: Shop, scratch: Path
+    shop: Shop, engine: Engine
 ) -> None:
     """Nobody swept it and nobody took its spot over. Deleted alone, it would leave a spot that a clock which steps
     back calls busy, held by nobody and for nothing."""
@@ -244,10 +245,10 @@ def test_purge_of_a_lease_that_lapsed_under_a_spot_never_reused_leaves_the_spot_
     shop.clock.now_us = lease.expires_us + KEPT_US
     assert [one.state for one in shop.store.leases(live_only=False, limit=9)] == [LeaseState.ACTIVE]
     assert purge(shop.store, shop.ask) == 1
-    assert content(scratch)["lease"] == []
+    assert engine.content()["lease"] == []
     assert shop.store.audit() == []
     shop.clock.now_us = before_us
     assert shop.store.audit() == []
     assert shop.count_available(TEN.asked()) == 1
     assert shop.book(TEN.asked()).spot_no == lease.spot_no
-    assert len(content(scratch)["spot"]) == 1
+    assert len(engine.content()["spot"]) == 1
