@@ -123,6 +123,21 @@ def test_what_is_left_of_a_body_too_long_is_not_taken_for_a_request(rest: RestCl
     assert b"SERVING" not in told
 
 
+@pytest.mark.parametrize(("request_line", "code"), [("POST /v3/NoSuchMethod", 404), ("PUT /v3/ListBookings", 405)])
+def test_caller_is_told_that_a_connection_ends_whose_body_nobody_read(
+    rest: RestClient, request_line: str, code: int
+) -> None:
+    head = f"{request_line} HTTP/1.1\r\nHost: x\r\nContent-Length: "
+    with connect(rest) as caller:
+        caller.sendall(f"{head}2\r\n\r\n{{}}".encode())
+        told = caller.recv(65_536)
+        assert told.startswith(f"HTTP/1.1 {code}".encode())
+        assert b"connection: close" in told.lower()
+    with connect(rest) as caller:
+        caller.sendall(f"{head}0\r\n\r\n".encode())
+        assert b"connection: close" not in caller.recv(65_536).lower()
+
+
 def test_caller_that_goes_away_gives_its_place_back(rest: RestClient, served: Served) -> None:
     for _ in range(20):
         with connect(rest) as caller:

@@ -17,7 +17,7 @@ from slotlease.verify.cases import every_case
 from tests.cli.running import Outcome, run, run_process
 from tests.verify.judging import LASTS_S, Judged, judged
 
-VERSIONS = ("v0", "v2")
+VERSIONS = ("v0", "v2", "v3")
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -45,10 +45,9 @@ def whole_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Whole]:
 
 
 def _whole_run(version: str, folder: Path) -> Whole:
-    with judged(folder) as server:
-        outcome = run_process(
-            *server.words, "--api", version, "--qps", "50", "--output_dir", "out", cwd=folder, lasts_s=LASTS_S
-        )
+    with judged(folder, "--rest", "127.0.0.1:0") as server:
+        words = (*server.words_of(version), "--qps", "50", "--output_dir", "out")
+        outcome = run_process(*words, cwd=folder, lasts_s=LASTS_S)
     report = folder / "out" / "report.json"
     assert report.exists(), outcome
     return Whole(outcome, json.loads(report.read_text("utf-8")), server.url)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.certificates import made, shown
 from tests.cli.running import run, serving
-from tests.verify.judging import example_ledger
+from tests.verify.judging import example_ledger, judged
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -100,3 +100,21 @@ def test_a_server_of_another_name_is_no_server_that_is_called(
         unknown = run(capsys, "verify", server.address, *words, "--tls")
     assert unknown.code == 1
     assert "FAIL connection.tls:" in unknown.out
+
+
+def test_version_3_is_called_over_tls_by_the_name_of_its_server(
+    tmp_path: Path, certificates: dict[str, str], capsys: Capsys
+) -> None:
+    at = certificates["folder"]
+    served = {name: f"{at}/server.{kind}" for name, kind in (("--tls-certificate", "pem"), ("--tls-key", "key"))}
+    options = words_of({"--rest": "127.0.0.1:0", "--rest-prefix": "/google", **served})
+    trusting = {"ca.pem": Path(at, "ca.pem").read_bytes()}
+    with judged(tmp_path, *options, shown=shown(None, trusting=trusting)) as server:
+        words = (*server.words_of("v3"), "--tls-roots", f"{at}/ca.pem", "--prefix", "/google", "--only", "connection")
+        report = tmp_path / "report.json"
+        assert run(capsys, *words, "--json", str(report)).code == 0
+        passed = {one["id"] for one in json.loads(report.read_text("utf-8"))["cases"] if one["outcome"] == "pass"}
+        assert {"connection.tls", "connection.tls.plaintext", "connection.password.wrong"} <= passed
+        nobody = run(capsys, *words, "--tls-name", "booking.example")
+    assert "connection.tls" in nobody.out
+    assert nobody.code == 1

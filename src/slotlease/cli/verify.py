@@ -90,6 +90,7 @@ def verify(
     credentials_file: Annotated[
         Path | None, _file("--credentials_file", "A line user:password, instead of the two.")
     ] = None,
+    prefix: Annotated[str, _text("--prefix", metavar="PATH", meaning="What stands before /v3/ in version 3.")] = "",
     only: Annotated[list[str] | None, _chosen("--only", "Try these; all unless said.")] = None,
     skip: Annotated[list[str] | None, _chosen("--skip", "Leave these out.")] = None,
     require: Annotated[
@@ -143,7 +144,7 @@ def verify(
     place = where_to_call(address or server_addr, owned=i_own_this_server)
     named = tls_from(place, tls, (tls_roots, tls_certificate, tls_key), tls_name)
     user, password = credentials_from(user, password, credentials_file)
-    dialing = Dialing(place, timeout, named, user=user, password=password)
+    dialing = Dialing(place, timeout, named, user=user, password=password, prefix=_path(prefix))
     cases = every_case()
     googles = {
         "connection.health": health_check_test,
@@ -178,3 +179,7 @@ def verify(
     told.write_reports(reports, head, done)
     if not done.passed:
         raise typer.Exit(1)
+
+
+def _path(prefix: str) -> str:
+    return f"/{prefix.strip('/')}" if prefix.strip("/") else ""

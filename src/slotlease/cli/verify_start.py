@@ -21,9 +21,7 @@ def start(
     version: Version, dialing: Dialing, feeds: Sequence[Path], seed: str, requests: int, options: Options
 ) -> tuple[Caller, Surroundings]:
     """Raises CommandFailed."""
-    dial = CALLERS.get(version)
-    if dial is None:
-        raise CommandFailed(f"--api {version.value} is not spoken yet; choose one of {', '.join(CALLERS)}")
+    dial = CALLERS[version]
     try:
         offers, full = read_offers(feeds, _now_us())
     except FeedUnreadable as error:

@@ -12,18 +12,18 @@ from slotlease.verify.answer import ValueT
 from slotlease.verify.caller import Hostile
 
 _LONG: Final = 100_000
-_HUGE_BYTES: Final = 8 * 1024 * 1024
+HUGE_BYTES: Final = 8 * 1024 * 1024
 _UNKNOWN_FIELD: Final = b"\xfa\xff\x0f\x05later"
 """Field 32767, a text: further definitions may have it."""
 
-_IDS: Final = {
+IDS: Final = {
     Hostile.LONG_TEXT: "m" * _LONG,
     Hostile.CONTROL_CHARACTERS: "m\x00\x1b[2J\r\n",
     Hostile.SQL: "m'; DROP TABLE booking; --",
 }
 
 
-_OF_A_SLOT: Final = {*_IDS, Hostile.BAD_UTF8, Hostile.BAD_INSTANT, Hostile.NEGATIVE_DURATION}
+_OF_A_SLOT: Final = {*IDS, Hostile.BAD_UTF8, Hostile.BAD_INSTANT, Hostile.NEGATIVE_DURATION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def attack(kind: Hostile, method: str, request: Message) -> Attack | None:
         case Hostile.UNKNOWN_FIELD:
             return Attack(method, good + _UNKNOWN_FIELD, text_format.MessageToString(request) + "32767: later")
         case Hostile.HUGE:
-            return Attack(method, b"\x92\x03" + _varint(_HUGE_BYTES) + bytes(_HUGE_BYTES), kind.value)
+            return Attack(method, b"\x92\x03" + _varint(HUGE_BYTES) + bytes(HUGE_BYTES), kind.value)
         case Hostile.NO_SUCH_METHOD:
             return Attack("NoSuchMethod", good, text_format.MessageToString(request))
         case Hostile.BAD_INSTANT:
@@ -75,7 +75,7 @@ def attack(kind: Hostile, method: str, request: Message) -> Attack | None:
         case Hostile.NEGATIVE_DURATION:
             slot_of(request).duration.seconds = -3600
         case _:
-            slot_of(request).merchant_id = _IDS[kind]
+            slot_of(request).merchant_id = IDS[kind]
     told = text_format.MessageToString(request) if kind is not Hostile.LONG_TEXT else kind.value
     return Attack(method, request.SerializeToString(), told)
 

@@ -131,7 +131,7 @@ class Tls:
 @dataclass(frozen=True, slots=True)
 class Dialing:
     """Where and how to call. `via` is the address to connect to instead, while speaking as if to `address`. Version 3
-    sends `user` and `password`, where `user` is given."""
+    sends `user` and `password`, where `user` is given, and `prefix` stands before its paths."""
 
     address: str
     timeout_s: float
@@ -139,6 +139,7 @@ class Dialing:
     via: str = ""
     user: str = ""
     password: str = field(default="", repr=False)
+    prefix: str = ""
 
 
 def instant(at_us: int) -> str:

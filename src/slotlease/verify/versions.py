@@ -8,9 +8,10 @@ from typing import Final
 from slotlease.verify.caller import Dial
 from slotlease.verify.caller_v0 import CallerV0
 from slotlease.verify.caller_v2 import CallerV2
+from slotlease.verify.caller_v3 import CallerV3
 from slotlease.verify.shop import Slot, Version
 
-CALLERS: Final[Mapping[Version, Dial]] = {Version.V0: CallerV0, Version.V2: CallerV2}
+CALLERS: Final[Mapping[Version, Dial]] = {Version.V0: CallerV0, Version.V2: CallerV2, Version.V3: CallerV3}
 
 
 def can_name(version: Version, slot: Slot) -> bool:

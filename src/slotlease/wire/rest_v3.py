@@ -215,12 +215,13 @@ class _Application:
         path = request.url.path.lower().rstrip("/")
         page = self._pages.get(path)
         if page is not None:
-            return page() if request.method in {"GET", "HEAD"} else _wrong_verb("GET")
+            return page() if request.method in {"GET", "HEAD"} else _unread(request, _wrong_verb("GET"))
         method = self._methods.get(path)
         if method is None:
-            return _error(404, "NOT_FOUND", "no such method; the methods are /v3/<Method>, as Google's pages name them")
+            told = "no such method; the methods are /v3/<Method>, as Google's pages name them"
+            return _unread(request, _error(404, "NOT_FOUND", told))
         if request.method != "POST":
-            return _wrong_verb("POST")
+            return _unread(request, _wrong_verb("POST"))
         began_s = time.monotonic()
         body = _Body(request)
         ending = await self._call(method, body, began_s)
@@ -228,10 +229,7 @@ class _Application:
         if ending.error is None:
             return Response(ending.payload, media_type="application/json")
         response = _failed(ending)
-        if not body.is_read:
-            # What is left of it would be taken for the next request.
-            response.headers["Connection"] = "close"
-        return response
+        return response if body.is_read else _unread(request, response)
 
     async def _call(self, method: _Method, body: _Body, began_s: float) -> Ending:
         if not self._admission.enter():
@@ -253,6 +251,14 @@ class _Application:
             return outcome.of_exception(error, self._report)
         finally:
             self._admission.leave()
+
+
+def _unread(request: Request, response: Response) -> Response:
+    """The answer to a request whose body, if it has one, was not read to its end. What is left of it would be taken for
+    the next request, so the connection ends: whoever is not told sends the next one and gets no answer."""
+    if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
+        response.headers["Connection"] = "close"
+    return response
 
 
 class _Body:
