@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from slotlease.wire.proto.v2 import booking_pb2
-from tests.verify.tampering.fault import Call, fault
+from tests.verify.tampering.fault import V2_AND_V3, Call, fault
 
 
-@fault("CreateLease", fails="lease.echo.tag")
+@fault("CreateLease", fails="lease.echo.tag", versions=V2_AND_V3)
 def forgets_the_tag_of_a_lease(call: Call) -> Any:
     answer = call.pass_on()
     if answer.HasField("lease"):
@@ -40,7 +40,7 @@ def answers_a_lease_in_its_own_time_zone(call: Call) -> Any:
     return answer
 
 
-@fault("CreateBooking", fails="booking.echo.user")
+@fault("CreateBooking", fails="booking.echo.user", versions=V2_AND_V3)
 def forgets_the_user_of_a_booking(call: Call) -> Any:
     answer = call.pass_on()
     if answer.HasField("booking"):

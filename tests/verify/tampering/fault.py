@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import grpc
 
+from slotlease.verify.shop import Version
+
 
 class Refused(Exception):
     """The call ends with this status and this text."""
@@ -20,11 +22,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """A request on its way. `request` is None where its bytes are no message; `kept` is what the fault remembers of
-    earlier calls. `ask` sends any request to the real server, and gives its answer; raises Refused."""
+    """A request on its way. `request` is None where its bytes, `raw`, are no message of ours; `peer` is the connection;
+    `kept` is what the fault remembers of earlier calls. `ask` sends any request to the real server, `pass_on` the one
+    that came, as it is by then; both give the answer and raise Refused."""
 
     method: str
     request: Any
+    raw: bytes
+    peer: str
     kept: dict[Any, Any]
     ask: Callable[[Any], Any]
     pass_on: Callable[[], Any]
@@ -42,6 +47,8 @@ class Fault:
 
     tamper: Tamper
     waits: bool
+    version: Version
+    timeout_s: float
     methods: frozenset[str]
     fails: frozenset[str]
     warns: frozenset[str]
@@ -50,12 +57,18 @@ class Fault:
 
     @property
     def name(self) -> str:
-        return self.tamper.__name__.replace("_", " ")
+        return f"{self.tamper.__name__.replace('_', ' ')}, {self.version.value}"
 
     @property
     def groups(self) -> frozenset[str]:
-        return self.beside | {name.partition(".")[0] for name in self.fails | self.warns | self.stops}
+        """What is run for it. Of what takes long, only the cases that are named."""
+        named = self.fails | self.warns | self.stops
+        groups = {name.partition(".")[0] for name in named}
+        return self.beside | (groups - SLOW) | {name for name in named if name.partition(".")[0] in SLOW}
 
+
+V2_AND_V3: Final = (Version.V2, Version.V3)
+SLOW: Final = frozenset({"connection", "race", "lost", "robustness", "latency"})
 
 FAULTS: Final[list[Fault]] = []
 
@@ -67,12 +80,14 @@ def fault(
     stops: str = "",
     beside: str = "",
     waits: bool = False,
+    versions: tuple[Version, ...] = (Version.V2,),
+    timeout_s: float = 5.0,
 ) -> Callable[[Tamper], Tamper]:
     """Makes a function a fault; names are words with spaces between."""
 
     def keep(tamper: Tamper) -> Tamper:
-        named = (frozenset(words.split()) for words in (fails, warns, stops, beside))
-        FAULTS.append(Fault(tamper, waits, frozenset(methods), *named))
+        named = [frozenset(words.split()) for words in (fails, warns, stops, beside)]
+        FAULTS.extend(Fault(tamper, waits, version, timeout_s, frozenset(methods), *named) for version in versions)
         return tamper
 
     return keep

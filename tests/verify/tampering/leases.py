@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from slotlease.wire.proto.v2 import booking_pb2
+from slotlease.wire.proto.v2 import booking_service_pb2 as service_pb2
 from tests.verify.tampering.fault import Call, fault
 
 EXPIRED = booking_pb2.BookingFailure.LEASE_EXPIRED
@@ -81,3 +82,37 @@ def books_beside_the_lease(call: Call) -> Any:
     if call.request.lease_ref.lease_id.startswith("l"):
         call.request.ClearField("lease_ref")
     return call.pass_on()
+
+
+@fault("CreateLease", "CreateBooking", fails="lease.ends.refused", waits=True)
+def revives_expired_leases(call: Call) -> Any:
+    answer = call.pass_on()
+    if call.method == "CreateLease":
+        call.kept[answer.lease.lease_id] = "made"
+        return answer
+    lease_id = call.request.lease_ref.lease_id
+    if answer.HasField("booking"):
+        call.kept[lease_id] = "used"
+    elif answer.booking_failure.cause == EXPIRED and call.kept.get(lease_id) == "made":
+        call.request.ClearField("lease_ref")
+        return call.pass_on()
+    return answer
+
+
+@fault("CreateLease", fails="lease.ends.back", waits=True)
+def waits_for_a_job_to_clean_up(call: Call) -> Any:
+    """Which does not come: a slot that was leased stays so."""
+    slot, token = call.request.lease.slot.SerializeToString(deterministic=True), call.request.lease.user_reference
+    if slot and call.request.lease.slot.resources.staff_id and call.kept.setdefault(slot, token) != token:
+        cause = booking_pb2.BookingFailure.SLOT_UNAVAILABLE
+        return service_pb2.CreateLeaseResponse(booking_failure=booking_pb2.BookingFailure(cause=cause))
+    return call.pass_on()
+
+
+@fault("CreateLease", fails="lease.ends.not-before", waits=True)
+def ends_a_lease_before_it_said(call: Call) -> Any:
+    """By two seconds."""
+    answer = call.pass_on()
+    if answer.HasField("lease"):
+        answer.lease.lease_expiration_time.seconds += 2
+    return answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from slotlease.wire.proto.v2 import booking_service_pb2 as service_pb2
-from tests.verify.tampering.fault import Call, Refused, fault
+from tests.verify.tampering.fault import V2_AND_V3, Call, Refused, fault
 
 
 @fault("BatchAvailabilityLookup", warns="availability.batch.order")
@@ -15,7 +15,9 @@ def answers_a_lookup_in_an_order_of_its_own(call: Call) -> Any:
     return service_pb2.BatchAvailabilityLookupResponse(slot_time_availability=told)
 
 
-@fault("BatchAvailabilityLookup", fails="availability.batch.complete", warns="availability.batch.order")
+@fault(
+    "BatchAvailabilityLookup", fails="availability.batch.complete", warns="availability.batch.order", versions=V2_AND_V3
+)
 def leaves_the_last_one_out_of_a_long_lookup(call: Call) -> Any:
     answer = call.pass_on()
     del answer.slot_time_availability[4:5]

@@ -17,7 +17,7 @@ def oversells_by_one(call: Call) -> Any:
     slot = call.request.slot.SerializeToString(deterministic=True)
     if answer.booking_failure.cause == UNAVAILABLE and slot not in call.kept:
         call.kept[slot] = True
-        return _made_up(call.request)
+        return made_up(call.request)
     return answer
 
 
@@ -34,9 +34,7 @@ def keeps_the_last_spot_of_a_class(call: Call) -> Any:
 def leases_one_spot_too_many(call: Call) -> Any:
     answer = call.pass_on()
     if answer.booking_failure.cause == UNAVAILABLE:
-        answer = service_pb2.CreateLeaseResponse(lease=call.request.lease)
-        answer.lease.lease_id = "one-too-many"
-        answer.lease.lease_expiration_time.FromSeconds(call.request.lease.slot.start_time.seconds)
+        return leased_too(call.request)
     return answer
 
 
@@ -47,7 +45,7 @@ def lets_others_book_what_is_leased(call: Call) -> Any:
         call.kept[answer.lease.slot.SerializeToString(deterministic=True)] = True
     elif answer.booking_failure.cause == UNAVAILABLE:
         leased = call.kept.get(call.request.slot.SerializeToString(deterministic=True))
-        return _made_up(call.request) if leased else answer
+        return made_up(call.request) if leased else answer
     return answer
 
 
@@ -89,7 +87,7 @@ def does_not_give_back_what_is_cancelled(call: Call) -> Any:
     return answer
 
 
-def _made_up(request: service_pb2.CreateBookingRequest) -> service_pb2.CreateBookingResponse:
+def made_up(request: service_pb2.CreateBookingRequest) -> service_pb2.CreateBookingResponse:
     booking = booking_pb2.Booking(
         booking_id=f"made-up-{request.idempotency_token}",
         slot=request.slot,
@@ -97,3 +95,10 @@ def _made_up(request: service_pb2.CreateBookingRequest) -> service_pb2.CreateBoo
         status=booking_pb2.CONFIRMED,
     )
     return service_pb2.CreateBookingResponse(booking=booking)
+
+
+def leased_too(request: service_pb2.CreateLeaseRequest) -> service_pb2.CreateLeaseResponse:
+    answer = service_pb2.CreateLeaseResponse(lease=request.lease)
+    answer.lease.lease_id = f"one-too-many-{request.lease.user_reference}"
+    answer.lease.lease_expiration_time.FromSeconds(request.lease.slot.start_time.seconds)
+    return answer

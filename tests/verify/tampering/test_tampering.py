@@ -3,15 +3,20 @@ other."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from slotlease.inventory.example import GYM, YOGA
+from slotlease.verify import cases_lease_ends
 from slotlease.verify.answer import Answer
 from slotlease.verify.asking import Asking, Left
 from slotlease.verify.case import Case, Outcome
@@ -21,26 +26,36 @@ from slotlease.verify.run import Choice, Done, run
 from slotlease.verify.shop import Dialing, Offer, Version
 from slotlease.verify.slots import Slots
 from slotlease.verify.trial import Options, Surroundings, count_of
-from slotlease.verify.versions import CALLERS
+from slotlease.verify.versions import CALLERS, can_name
 from tests.cli.running import TOMORROW
 from tests.cli.running import run as run_command
-from tests.verify.judging import judged
+from tests.verify.judging import USER, judged
 from tests.verify.tampering.fault import Fault
 from tests.verify.tampering.faults import FAULTS
 from tests.verify.tampering.layer import Layer, tampering
+from tests.verify.tampering.layer_http import tampering_http
 
 KINDS = 3
 """Of merchants in the example. Each fault has one of each kind to itself: no lease of another is in its way."""
 
 CORE = frozenset(
-    {"availability.check.echo", "availability.batch.complete", "lease.echo", "lease.consumed", "booking.made"}
-    | {"booking.token.same", "booking.full", "booking.status", "booking.list", "booking.cancel", "booking.move"}
+    {"availability.check.echo", "lease.echo", "booking.made", "booking.token.same", "booking.cancel"}
+    | {f"robustness.{name}" for name in ("no-unknown", "causes", "one-thing", "no-insides", "in-time")}
 )
 """What is run for each fault beside the groups that it is about; the whole set is run where WHOLE is set."""
 
 WHOLE = "VERIFY_TAMPERING_WHOLE"
 
-Offers = dict[str, tuple[list[Offer], list[Offer]]]
+OPTIONS = Options(qps=200, racers=8)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """`layers` by version; `offers` by the number in the merchants' names, open ones and full ones."""
+
+    layers: Mapping[Version, Layer]
+    offers: Mapping[str, tuple[list[Offer], list[Offer]]]
+    password: str
 
 
 class Silent:
@@ -55,25 +70,31 @@ class Silent:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Layer, Offers]]:
-    folder = tmp_path_factory.mktemp("judged")
-    with judged(folder, merchants=KINDS * (len(FAULTS) + 1), lasts_s=300) as server, tampering(server.address) as layer:
-        open_, full = read_offers(server.feeds, _now_us())
-        offers: Offers = {}
-        for place, some in enumerate((open_, full)):
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with ExitStack() as stack:
+        merchants = KINDS * (len(FAULTS) + 1)
+        folder = tmp_path_factory.mktemp("judged")
+        server = stack.enter_context(judged(folder, "--rest", "127.0.0.1:0", merchants=merchants, lasts_s=900))
+        grpc_layer = stack.enter_context(tampering(server.address))
+        authorization = f"Basic {base64.b64encode(f'{USER}:{server.password}'.encode()).decode()}"
+        http_layer = stack.enter_context(tampering_http(server.rest, authorization))
+        offers: defaultdict[str, tuple[list[Offer], list[Offer]]] = defaultdict(lambda: ([], []))
+        for place, some in enumerate(read_offers(server.feeds, _now_us())):
             for offer in some:
-                number = offer.slot.merchant_id.rpartition("-")[2]
-                offers.setdefault(number, ([], []))[place].append(offer)
-        yield layer, offers
+                offers[offer.slot.merchant_id.rpartition("-")[2]][place].append(offer)
+        layers = {Version.V0: grpc_layer, Version.V2: grpc_layer, Version.V3: http_layer}
+        yield Shop(layers, offers, server.password)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(FAULTS)), ids=lambda number: FAULTS[number].name)
-def test_a_fault_fails_the_cases_that_name_it_and_no_other(shop: tuple[Layer, Offers], number: int) -> None:
-    layer, offers = shop
+def test_a_fault_fails_the_cases_that_name_it_and_no_other(
+    shop: Shop, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fault = FAULTS[number]
-    layer.spoil(fault)
-    done = _tried(layer.address, offers[str(number + 2)], fault)
+    monkeypatch.setattr(cases_lease_ends, "WISH_S", 2)
+    shop.layers[fault.version].spoil(fault)
+    done = _tried(shop, fault, str(number + 2))
     told = {one: {r.case.id for r in done.results if r.outcome is one} for one in Outcome}
     not_tried = told[Outcome.NOT_TRIED]
     stopped = {name for name in fault.stops if any(_is_in(one, name) for one in not_tried)}
@@ -94,9 +115,9 @@ def test_a_fault_names_cases_that_there_are() -> None:
 
 
 def test_who_misbehaves_fails_the_command_and_is_told_why(
-    shop: tuple[Layer, Offers], capsys: pytest.CaptureFixture[str], tmp_path: Path
+    shop: Shop, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    layer, _ = shop
+    layer = shop.layers[Version.V2]
     layer.spoil(next(one for one in FAULTS if one.fails == {"lease.echo.tag"}))
     feed = tmp_path / "availability.json"
     feed.write_text(json.dumps({"service_availability": [{"availability": [_entry()]}]}), "utf-8")
@@ -125,22 +146,26 @@ def _is_in(case_id: str, name: str) -> bool:
     return f"{case_id}.".startswith(f"{name}.")
 
 
-def _tried(address: str, offers: tuple[list[Offer], list[Offer]], fault: Fault) -> Done:
-    dial, dialing = CALLERS[Version.V2], Dialing(address, timeout_s=5.0)
+def _tried(shop: Shop, fault: Fault, number: str) -> Done:
+    dialing = Dialing(shop.layers[fault.version].address, fault.timeout_s)
+    if fault.version is Version.V3:
+        dialing = replace(dialing, user=USER, password=shop.password)
+    offers, full = ([one for one in some if can_name(fault.version, one.slot)] for some in shop.offers[number])
+    dial = CALLERS[fault.version]
     left, absent, calls = Left(requests_max=2000), set[str](), list[Answer[object]]()
     caller = dial(dialing)
     asking = Asking(caller, calls.append, left)
     around = Surroundings(
         dial=dial,
         dialing=dialing,
-        slots=Slots(offers[0], _now_us(), lambda slot: count_of(asking, slot, absent)),
-        offers=offers[0],
-        full=offers[1],
+        slots=Slots(offers, _now_us(), lambda slot: count_of(asking, slot, absent)),
+        offers=offers,
+        full=full,
         left=left,
         seed=fault.name,
         now_us=_now_us,
         pause=time.sleep,
-        options=Options(),
+        options=OPTIONS,
         calls=calls,
         absent=absent,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.verify.tampering.fault import Call, fault
+from tests.verify.tampering.fault import V2_AND_V3, Call, fault
 
 
-@fault("CreateLease", fails="lease.token.same lease.token.one-effect", warns="lease.token.other-slot")
+@fault(
+    "CreateLease", fails="lease.token.same lease.token.one-effect", warns="lease.token.other-slot", versions=V2_AND_V3
+)
 def ignores_the_token_of_a_lease(call: Call) -> Any:
     token = call.request.lease.user_reference
     call.request.lease.user_reference = token and f"{token}-{_times(call, token)}"
@@ -17,7 +19,12 @@ def ignores_the_token_of_a_lease(call: Call) -> Any:
     return answer
 
 
-@fault("CreateBooking", fails="booking.token.same booking.token.one-effect", warns="booking.token.other-content")
+@fault(
+    "CreateBooking",
+    fails="booking.token.same booking.token.one-effect",
+    warns="booking.token.other-content",
+    versions=V2_AND_V3,
+)
 def ignores_the_token_of_a_booking(call: Call) -> Any:
     """And lets a user book a slot twice: else that rule would stop it."""
     token = call.request.idempotency_token
@@ -59,7 +66,7 @@ def remembers_the_answer_and_holds_again(call: Call) -> Any:
     return first
 
 
-@fault("CreateBooking", fails="booking.token.after-failure")
+@fault("CreateBooking", fails="booking.token.after-failure", versions=V2_AND_V3)
 def remembers_failures(call: Call) -> Any:
     token = call.request.idempotency_token
     if token in call.kept:

@@ -8,7 +8,7 @@ import grpc
 
 from slotlease.wire.proto.v2 import booking_pb2
 from slotlease.wire.proto.v2 import booking_service_pb2 as service_pb2
-from tests.verify.tampering.fault import Call, Refused, fault
+from tests.verify.tampering.fault import V2_AND_V3, Call, Refused, fault
 
 Failure = booking_pb2.BookingFailure
 
@@ -97,7 +97,7 @@ def knows_the_status_of_every_booking(call: Call) -> Any:
         )
 
 
-@fault("ListBookings", fails="booking.list")
+@fault("ListBookings", fails="booking.list", versions=V2_AND_V3)
 def lists_one_booking_of_each_user(call: Call) -> Any:
     answer = call.pass_on()
     del answer.bookings[1:]

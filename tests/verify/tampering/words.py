@@ -7,12 +7,13 @@ from typing import Any
 import grpc
 
 from slotlease.wire.proto.v2 import booking_pb2
-from tests.verify.tampering.fault import Call, Refused, fault
+from tests.verify.tampering.fault import V2_AND_V3, Call, Refused, fault
 
 
 @fault(
     "CheckAvailability",
-    fails="availability.check.unknown-merchant availability.check.unknown-service availability.check.unknown-slot",
+    fails="availability.check.unknown-merchant availability.check.unknown-service availability.check.unknown-slot "
+    "robustness.no-unknown",
 )
 def answers_UNKNOWN_to_what_it_does_not_know(call: Call) -> Any:  # noqa: N802 - it is the status
     try:
@@ -24,8 +25,10 @@ def answers_UNKNOWN_to_what_it_does_not_know(call: Call) -> Any:  # noqa: N802 -
 @fault(
     "CreateLease",
     "CreateBooking",
-    fails="lease.last-spot lease.blocks-booking lease.unknown lease.consumed-twice booking.full booking.fill",
+    fails="lease.last-spot lease.blocks-booking lease.unknown lease.consumed-twice booking.full booking.fill "
+    "robustness.causes",
     warns="booking.double",
+    versions=V2_AND_V3,
 )
 def gives_no_cause(call: Call) -> Any:
     answer = call.pass_on()
@@ -34,7 +37,7 @@ def gives_no_cause(call: Call) -> Any:
     return answer
 
 
-@fault("CreateLease", fails="lease.last-spot")
+@fault("CreateLease", fails="lease.last-spot robustness.one-thing")
 def answers_OK_with_both_a_lease_and_a_failure(call: Call) -> Any:  # noqa: N802 - it is the status
     answer = call.pass_on()
     if answer.HasField("booking_failure"):
@@ -55,7 +58,7 @@ def says_that_a_slot_is_full_with_a_status(call: Call) -> Any:
     return answer
 
 
-@fault("CreateBooking", fails="booking.made lease.consumed", stops="booking lease.consumed-twice")
+@fault("CreateBooking", fails="booking.made lease.consumed robustness.one-thing", stops="booking lease.consumed-twice")
 def answers_a_booking_with_nothing(call: Call) -> Any:
     answer = call.pass_on()
     if answer.HasField("booking"):
@@ -83,7 +86,8 @@ def fills_in_what_is_missing(call: Call) -> Any:
 
 @fault(
     "CreateLease",
-    fails="lease.offered lease.missing lease.unknown-merchant lease.unknown-service lease.unknown-slot",
+    fails="lease.offered lease.missing lease.unknown-merchant lease.unknown-service lease.unknown-slot "
+    "robustness.no-insides robustness.no-unknown",
     stops="lease",
 )
 def answers_UNKNOWN_where_it_has_no_leases(call: Call) -> Any:  # noqa: N802 - it is the status
