@@ -33,6 +33,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 VARIABLE = "SLOTLEASE_TEST_POSTGRES"
+_GIVEN = os.environ.pop(VARIABLE, "")  # gone: commands under test look at whatever begins with SLOTLEASE_
 START_TIMEOUT_S = 60.0
 ROOM_BYTES = 1_000_000_000
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - each run has a folder of its own in it
@@ -182,9 +183,8 @@ def started_server(*settings: str, folder_in: Path | None = None) -> Iterator[Po
 @contextlib.contextmanager
 def run_of_tests() -> Iterator[str]:
     """The URL of the server that a run of tests shares."""
-    given = os.environ.get(VARIABLE)
-    if given:
-        yield given
+    if _GIVEN:
+        yield _GIVEN
         return
     has_room = _IN_MEMORY.is_dir() and shutil.disk_usage(_IN_MEMORY).free > ROOM_BYTES
     with started_server(folder_in=_IN_MEMORY if has_room else None) as server:

@@ -31,7 +31,8 @@ _ROW_REFUSED = {"22", "23"}
 
 _TOLD = {
     "08": "the connection failed",
-    "25": "the database is read-only just now",
+    "25006": "the database is read-only just now",
+    "25P03": "this program left a transaction idle for too long",
     "28": "the database does not let this user in: check the user and password of the store's address",
     "3D": "there is no such database: check the store's address",
     "42501": "this user may not do that to the ledger: grant it what deploy/postgres/roles.sql grants",
