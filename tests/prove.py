@@ -108,8 +108,23 @@ def model_on_postgres(scale: float, seed: int) -> Run:
     return _model(seed, effort, "on_postgres", much)
 
 
-def postgres_faults(_scale: float, _seed: int) -> Run:
-    return Run((*PYTEST, "tests/postgres"), "none", environment={"PROOF_EFFORT": "2"})
+def lost_lines(_scale: float, _seed: int) -> Run:
+    files = ("tests/postgres/test_line_goes_dead.py", "tests/postgres/test_every_statement_fails.py")
+    return Run((*PYTEST, *files), "none", "every kind of request", {"PROOF_EFFORT": "2"})
+
+
+def two_servers(scale: float, seed: int) -> Run:
+    effort = _at_least_1(10 * scale)
+    files = ("tests/postgres/test_two_servers.py", "tests/postgres/test_stress.py")
+    much = f"{4 * effort} histories, {8 * effort} races of each kind, {960 * effort:,} calls of the stress test"
+    return _on_postgres(seed, effort, files, much)
+
+
+def deaths(scale: float, seed: int) -> Run:
+    effort = _at_least_1(10 * scale)
+    files = ("tests/postgres/test_under_load.py", "tests/postgres/test_server_killed.py")
+    much = f"{2 * effort} kills of the database, {5 * effort} of servers, {effort} loads on bad lines"
+    return _on_postgres(seed, effort, (*files, "tests/postgres/test_process_clocks.py"), much)
 
 
 PROOFS: dict[str, Callable[[float, int], Run]] = {
@@ -122,7 +137,9 @@ PROOFS: dict[str, Callable[[float, int], Run]] = {
     "power cut": power_cut,
     "faults": faults,
     "PostgreSQL: model": model_on_postgres,
-    "PostgreSQL: faults": postgres_faults,
+    "PostgreSQL: lost lines": lost_lines,
+    "PostgreSQL: two servers": two_servers,
+    "PostgreSQL: deaths": deaths,
 }
 
 
@@ -130,6 +147,10 @@ def _model(seed: int, effort: int, which: str, much: str) -> Run:
     environment = {"PROOF_EFFORT": str(effort), "PROOF_SEED": str(seed)}
     command = (*PYTEST, "tests/model", "-k", which, f"--hypothesis-seed={seed}")
     return Run(command, f"from {seed}", much, environment)
+
+
+def _on_postgres(seed: int, effort: int, files: Sequence[str], much: str) -> Run:
+    return Run((*PYTEST, *files), f"from {seed}", much, {"PROOF_EFFORT": str(effort), "PROOF_SEED": str(seed)})
 
 
 def _at_least_1(count: float) -> int:

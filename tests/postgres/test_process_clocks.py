@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 
 import grpc
 import pytest
@@ -20,6 +14,7 @@ from slotlease.wire.proto.v2 import booking_pb2 as pb
 from slotlease.wire.proto.v2 import booking_service_pb2 as rpc
 from slotlease.wire.proto.v2.booking_service_pb2_grpc import BookingServiceStub
 from tests.postgres.ledger_database import LedgerDatabase, ledger_database
+from tests.postgres.processes import server_on
 from tests.store.backend import at_once
 from tests.support import DAY_US, HOUR_US, MINUTE_US, NOON_US, Offered
 from tests.wire import asking
@@ -29,10 +24,6 @@ pytestmark = pytest.mark.slow
 
 SKEWS_S = (-2, 3, 3600)
 """Two are 5 s apart, the third has its time zone wrong."""
-
-STARTS_WITHIN_S = 60.0
-_ROOT = Path(__file__).parents[2]
-_ADDRESS = re.compile(r" on (\S+), leases ")
 
 # What the servers ask in production, found before the database's own: so a test sets the clock that they really read.
 CLOCK = """
@@ -58,7 +49,9 @@ def test_process_clocks_apart_change_nothing_and_the_databases_clock_decides(led
     clock = ledger.clock
     ten, eleven, twelve, one = (slot.asked() for slot in slots)
     with ExitStack() as running:
-        servers = at_once([partial(running.enter_context, server(ledger.url, skew_s)) for skew_s in SKEWS_S])
+        started = at_once([partial(running.enter_context, server_on(ledger.url, skew_s=skew_s)) for skew_s in SKEWS_S])
+        channels = [running.enter_context(grpc.insecure_channel(server.address)) for server in started]
+        servers = list(map(BookingServiceStub, channels))
         leases: list[pb.Lease] = []
         for number, stub in enumerate(servers):
             answer = stub.CreateLease(asking.lease(slots[number].asked(), f"{number}"), timeout=CALL_TIMEOUT_S)
@@ -97,32 +90,3 @@ def book(stub: BookingServiceStub, slot: AskedSlot, lease: pb.Lease) -> rpc.Crea
     return stub.CreateBooking(
         asking.booking(slot, f"of {lease.lease_id}", lease_id=lease.lease_id), timeout=CALL_TIMEOUT_S
     )
-
-
-@contextmanager
-def server(url: str, skew_s: int) -> Iterator[BookingServiceStub]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SLOTLEASE_")}
-    environment["SKEW_S"] = str(skew_s)
-    options = ["--grpc", "127.0.0.1:0", "--sweep-interval", "0", "--log-level", "error"]
-    running = subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-m", "tests.postgres.serve_askew", "serve", "--store", url, *options],
-        cwd=_ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    too_late = threading.Timer(STARTS_WITHIN_S, running.kill)
-    too_late.start()
-    try:
-        assert running.stdout is not None
-        line = running.stdout.readline()
-        address = _ADDRESS.search(line)
-        assert address is not None, f"the server said {line!r}"
-        with grpc.insecure_channel(address[1]) as channel:
-            yield BookingServiceStub(channel)
-    finally:
-        too_late.cancel()
-        running.terminate()
-        running.wait(STARTS_WITHIN_S)
-        if running.stdout is not None:
-            running.stdout.close()

@@ -51,8 +51,16 @@ class Town:
         self.counts: Counter[str] = Counter()
         self.image = self._image()
 
-    def call(self, addresses: Sequence[str], calls: int, *, within_s: float = 60.0) -> None:
-        """Each caller is answered `calls` times, refusals included. Raises TimeoutError."""
+    def call(
+        self,
+        addresses: Sequence[str],
+        calls: int,
+        *,
+        within_s: float = 60.0,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Each caller is answered `calls` times, refusals included, or is not answered and `is_over`. Raises
+        TimeoutError."""
         ends_s = time.monotonic() + within_s
         with ThreadPoolExecutor(CALLERS) as pool:
             lives = [
@@ -62,6 +70,7 @@ class Town:
                     [addresses[(first + n) % len(addresses)] for n in range(len(addresses))],
                     calls,
                     ends_s,
+                    is_over,
                 )
                 for first, caller in enumerate(self.callers)
             ]
@@ -105,7 +114,7 @@ def _of_callers(image: LedgerImage) -> LedgerImage:
     )
 
 
-def _live(caller: Caller, addresses: Sequence[str], calls: int, ends_s: float) -> None:
+def _live(caller: Caller, addresses: Sequence[str], calls: int, ends_s: float, is_over: Callable[[], bool]) -> None:
     answers = count(1)
 
     def answered() -> None:
@@ -123,6 +132,8 @@ def _live(caller: Caller, addresses: Sequence[str], calls: int, ends_s: float) -
             except Enough:
                 return
             caller.counts["unanswered"] += 1
+            if is_over():
+                return
             if time.monotonic() > ends_s:
                 message = f"{caller.name} was not answered any more, last over {caller.doubtful}"
                 raise TimeoutError(message)
