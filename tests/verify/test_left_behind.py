@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,13 @@ Capsys = pytest.CaptureFixture[str]
 SEED = "one"
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
+    """Each test leaves it as it was: that is what they are about."""
+    with judged(tmp_path_factory.mktemp("judged")) as server:
+        yield server
+
+
 def standing(url: str) -> list[Booking]:
     store = open_store(url)
     try:
@@ -50,14 +58,13 @@ def left_by_a_run(server: Judged) -> None:
     caller.close()
 
 
-def test_what_an_interrupted_run_has_left_is_found_by_its_seed(tmp_path: Path, capsys: Capsys) -> None:
-    with judged(tmp_path) as server:
-        left_by_a_run(server)
-        words = (*server.words, "--api", "v2", "--only", "booking.made", "--cancel_all_bookings", "--seed")
-        assert run(capsys, *words, "another").code == 0
-        assert len(standing(server.url)) == 1
-        assert run(capsys, *words, SEED).out == "Everything that was booked is cancelled.\n"
-        assert standing(server.url) == []
+def test_what_an_interrupted_run_has_left_is_found_by_its_seed(server: Judged, capsys: Capsys) -> None:
+    left_by_a_run(server)
+    words = (*server.words, "--api", "v2", "--only", "booking.made", "--cancel_all_bookings", "--seed")
+    assert run(capsys, *words, "another").code == 0
+    assert len(standing(server.url)) == 1
+    assert run(capsys, *words, SEED).out == "Everything that was booked is cancelled.\n"
+    assert standing(server.url) == []
 
 
 def test_a_booking_that_cannot_be_cancelled_is_named(tmp_path: Path, capsys: Capsys) -> None:
@@ -81,35 +88,33 @@ def test_a_booking_that_cannot_be_cancelled_is_named(tmp_path: Path, capsys: Cap
     assert "Everything that was booked is cancelled." not in outcome.out
 
 
-def test_a_booking_whose_answer_was_lost_is_found_by_its_user_and_cancelled(tmp_path: Path) -> None:
-    with judged(tmp_path) as server:
-        dialing = Dialing(server.address, WAIT_S)
-        caller, around = start(Version.V2, dialing, server.feeds, SEED, 100, Options())
-        names = Names(SEED, "booking.made")
-        wish = BookingWish(around.offers[0].slot, names.user(), names.token())
-        with Cutting(server.address, WAIT_S) as proxy:
-            lost = Asking(CallerV2(replace(dialing, via=proxy.address)), around.calls.append, around.left)
-            assert lost.health("").word == "OK"
-            proxy.arm(0.5)
-            assert lost.create_booking(wish).word == "UNAVAILABLE"
-            lost.close()
-        assert len(standing(server.url)) == 1
-        assert give_back(around, caller).bookings == ()
-        assert standing(server.url) == []
-        caller.close()
+def test_a_booking_whose_answer_was_lost_is_found_by_its_user_and_cancelled(server: Judged) -> None:
+    dialing = Dialing(server.address, WAIT_S)
+    caller, around = start(Version.V2, dialing, server.feeds, SEED, 100, Options())
+    names = Names("a third", "booking.made")
+    wish = BookingWish(around.offers[0].slot, names.user(), names.token())
+    with Cutting(server.address, WAIT_S) as proxy:
+        lost = Asking(CallerV2(replace(dialing, via=proxy.address)), around.calls.append, around.left)
+        assert lost.health("").word == "OK"
+        proxy.arm(0.5)
+        assert lost.create_booking(wish).word == "UNAVAILABLE"
+        lost.close()
+    assert len(standing(server.url)) == 1
+    assert give_back(around, caller).bookings == ()
+    assert standing(server.url) == []
+    caller.close()
 
 
-def test_a_run_that_is_interrupted_cancels_what_it_has_booked(tmp_path: Path) -> None:
-    with judged(tmp_path) as server:
-        words = ("--api", "v2", "--only", "latency.update", "--qps", "0.2")
-        process = subprocess.Popen([*COMMAND, *server.words, *words], stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
-        until_s = time.monotonic() + WAIT_S
-        # The second booking stands while the run waits for its turn to cancel it.
-        while len(standing(server.url)) == 0 and time.monotonic() < until_s:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=WAIT_S)
-        assert "Interrupted: the other cases were not tried." in out
-        assert "Everything that was booked is cancelled." in out
-        assert process.returncode == 1
-        assert standing(server.url) == []
+def test_a_run_that_is_interrupted_cancels_what_it_has_booked(server: Judged) -> None:
+    words = ("--api", "v2", "--only", "latency.update", "--qps", "0.2")
+    process = subprocess.Popen([*COMMAND, *server.words, *words], stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+    until_s = time.monotonic() + WAIT_S
+    # The second booking stands while the run waits for its turn to cancel it.
+    while len(standing(server.url)) == 0 and time.monotonic() < until_s:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=WAIT_S)
+    assert "Interrupted: the other cases were not tried." in out
+    assert "Everything that was booked is cancelled." in out
+    assert process.returncode == 1
+    assert standing(server.url) == []
