@@ -96,7 +96,7 @@ def new_secret() -> bytes:
     return secrets.token_bytes(SECRET_BYTES)
 
 
-def _secrets() -> Iterator[bytes]:
+def many_secrets() -> Iterator[bytes]:
     """The same for many ids, on one thread. Each draw gives up the interpreter's lock, which another thread may keep
     for milliseconds: so many are drawn at once."""
     while True:
@@ -166,7 +166,7 @@ class _Server:
         try:
             with _stop_signals(loop) as asked_to_stop:
                 ask, report, key = AskDesk(self._desk), self._report, self._store.fingerprint_key
-                new_secret = partial(next, _secrets())
+                new_secret = partial(next, many_secrets())
                 admission = self._admission()
                 handlers = {
                     **grpc_v2.handlers(

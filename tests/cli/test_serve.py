@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import islice
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -20,8 +21,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from slotlease.domain.lease import LeaseState
+from slotlease.domain.opaque_id import SECRET_BYTES
 from slotlease.domain.slot import SECOND_US, AskedSlot
 from slotlease.inventory.example import GYM, YOGA, YOGA_STARTS
+from slotlease.serve import SECRETS_AT_ONCE, many_secrets
 from slotlease.store.clock import system_clock
 from slotlease.store.open import open_store
 from slotlease.wire import grpc_v0, grpc_v2
@@ -162,6 +165,12 @@ def test_a_metrics_port_that_is_taken_is_refused_by_name(ledger: str, tmp_path: 
     assert (outcome.code, outcome.out) == (1, "")
     assert f"slotlease: cannot serve metrics on {address}" in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_no_two_ids_are_given_the_same_random_bits() -> None:
+    drawn = list(islice(many_secrets(), 3 * SECRETS_AT_ONCE))
+    assert len(set(drawn)) == len(drawn)
+    assert {len(secret) for secret in drawn} == {SECRET_BYTES}
 
 
 # --- beside a running server -------------------------------------------------------------------------------------

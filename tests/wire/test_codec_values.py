@@ -6,10 +6,12 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from slotlease.desk.check_availability import Availability
 from slotlease.domain.booking import PaymentInformation, PaymentProcessedBy, PostalAddress, Price
 from slotlease.domain.failure import Reason
 from slotlease.domain.slot import SECOND_US, AskedSlot, Resources
 from slotlease.wire import codec_v2 as codec
+from slotlease.wire import encode_v2
 from slotlease.wire.proto.v2 import booking_pb2 as pb
 from slotlease.wire.proto.v2 import booking_service_pb2 as rpc
 from tests.support import DAY_US, HOUR_US, NOON_US
@@ -23,6 +25,12 @@ from tests.wire.decoding import (
 )
 
 # --- instants and durations -------------------------------------------------------------------------------------
+
+
+def told(slot: AskedSlot) -> pb.Slot:
+    """As an answer has it."""
+    return rpc.CheckAvailabilityResponse.FromString(encode_v2.availability(Availability(slot, 1))).slot
+
 
 YEAR_1_S = -62_135_596_800
 YEAR_9999_END_S = 253_402_300_799
@@ -42,7 +50,8 @@ def test_a_slot_may_start_at_any_instant_that_a_timestamp_can_say(seconds: int, 
     request.slot.start_time.CopyFrom(Timestamp(seconds=seconds, nanos=nanos))
     operation = codec.check_availability(request.SerializeToString())
     assert operation.slot.start_us == at_us
-    echoed = pb.Slot.FromString(asking.slot(operation.slot).SerializeToString())
+    echoed = told(operation.slot)
+    assert echoed.HasField("start_time"), "also where it is 1970's first instant"
     assert echoed.start_time == Timestamp(seconds=seconds, nanos=nanos)
 
 
@@ -69,7 +78,9 @@ def test_a_timestamp_out_of_range_is_malformed(seconds: int, nanos: int) -> None
 def test_a_slot_may_last_up_to_31_days(seconds: int, nanos: int, lasts_us: int) -> None:
     request = asking.check(ASKED)
     request.slot.duration.CopyFrom(Duration(seconds=seconds, nanos=nanos))
-    assert codec.check_availability(request.SerializeToString()).slot.duration_us == lasts_us
+    asked = codec.check_availability(request.SerializeToString()).slot
+    assert asked.duration_us == lasts_us
+    assert told(asked).duration == Duration(seconds=seconds, nanos=nanos)
 
 
 @pytest.mark.parametrize(
