@@ -16,7 +16,7 @@ from slotlease.verify.case import Finding, Outcome, Result
 from slotlease.verify.cases import every_case
 from slotlease.verify.junit import as_junit
 from slotlease.verify.page import as_page
-from slotlease.verify.report import Head
+from slotlease.verify.report import Head, figures
 from slotlease.verify.run import Choice, Done, Remains
 from slotlease.verify.shop import Version
 from tests.cli.running import Outcome as Ended
@@ -94,3 +94,12 @@ def test_what_a_server_says_can_neither_spoil_the_page_nor_the_xml() -> None:
     assert failure is not None
     assert failure.text is not None
     assert '<script>alert("1")</script> & \N{REPLACEMENT CHARACTER}[2J ]]>' in failure.text
+
+
+def test_figures_are_shown_where_nothing_is_wrong_too() -> None:
+    case = next(one for one in every_case() if one.id == "latency.check")
+    result = Result(case, Outcome.PASS, notes=("p50 1.0 ms",))
+    done = Done((result,), Remains((), 0, 0), (), Choice())
+    assert figures(done) == [("latency.check", "p50 1.0 ms")]
+    page = as_page(Head("127.0.0.1:1", Version.V2, "one", 0, 1.0), done)
+    assert "<td><code>latency.check</code></td><td>p50 1.0 ms</td>" in page
