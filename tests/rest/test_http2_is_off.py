@@ -144,5 +144,5 @@ def test_caller_who_asks_and_does_not_read_is_sent_away(hurried: RestClient) -> 
     with socket.socket() as caller:
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         caller.connect((host, int(port)))
-        assert lasts_s(caller, itertools.repeat(request, 5_000)) < CALL_TIMEOUT_S
+        assert lasts_s(caller, itertools.repeat(request)) < CALL_TIMEOUT_S
     assert hurried.http.get(PATH).status_code == 200
