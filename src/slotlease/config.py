@@ -393,6 +393,5 @@ def _problem(detail: ErrorDetails, origins: Mapping[str, str]) -> str:
     place = origins.get(name, "default")
     if detail["type"] == "extra_forbidden":
         return f"  {name} (from {place}): is no setting; the settings are {', '.join(Settings.model_fields)}"
-    wrong = detail.get("ctx", {}).get("error", detail["msg"])
-    given = detail["input"]
+    given, wrong = detail["input"], detail.get("ctx", {}).get("error", detail["msg"])
     return f"  {name} = {given if isinstance(given, str) else text_of(given)} (from {place}): {wrong}"

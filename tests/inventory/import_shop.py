@@ -10,10 +10,21 @@ from typing import Any
 import apsw
 
 from slotlease.domain.slot import AskedSlot, Resources
+from slotlease.inventory.exporting import Exported, export_feeds
 from slotlease.inventory.feed import read_feed
 from slotlease.inventory.importing import ImportSummary, import_feed, known_inventory
 from slotlease.store.protocol import Store
-from tests.inventory.feed_folder import GENERATED_S, MERCHANT, SECOND_US, SERVICE, SLOT, START_S, FeedFolder
+from tests.inventory.feed_folder import (
+    GENERATED_S,
+    MERCHANT,
+    SECOND_US,
+    SERVICE,
+    SLOT,
+    START_S,
+    FeedFolder,
+    WholeFeed,
+    read_whole,
+)
 from tests.support import HandClock, Shop, open_shop
 
 GENERATED_US = GENERATED_S * SECOND_US
@@ -94,3 +105,11 @@ def import_shop(folder: Path) -> Iterator[ImportShop]:
         yield ImportShop(folder, shop)
     finally:
         shop.store.close()
+
+
+def export(shop: ImportShop, name: str = "export", **options: Any) -> Exported:
+    return export_feeds(shop.store, shop.folder / name, shop.shop.clock.now_us, **options)
+
+
+def exported(shop: ImportShop, **options: Any) -> WholeFeed:
+    return read_whole(export(shop, **options).paths)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import apsw
 
-from tests.model.shop_model import Place
+from tests.model.kept import Place
 
 KeyT = TypeVar("KeyT", bound=Hashable)
 

@@ -13,8 +13,7 @@ told what became of them. Nothing else is ever taken from the ledger, and only f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 from slotlease.desk.batch_availability_lookup import BatchAvailabilityLookup
 from slotlease.desk.book_lease import BookLease
@@ -27,6 +26,7 @@ from slotlease.desk.release_lease import ReleaseLease
 from slotlease.desk.update_booking import UpdateBooking
 from slotlease.domain.merchant import Service
 from slotlease.domain.slot import AskedSlot, Resources
+from tests.model.kept import NOWHERE, HeldLease, Place, SoldBooking, place_asked
 from tests.model.told import BookingTold, LeaseEnded, LeaseTold, Refused, Request, Told, in_order
 from tests.support import Offered
 
@@ -44,63 +44,6 @@ BOOKED_BY_USER = Refused("SLOT_ALREADY_BOOKED_BY_USER")
 ALREADY_CANCELLED = Refused("BOOKING_ALREADY_CANCELLED")
 TOO_LATE = Refused("OUTSIDE_CANCELLATION_WINDOW")
 NOT_FOUND = Refused("NOT_FOUND")
-
-
-class Place(NamedTuple):
-    """What makes a slot this one and no other. The tag is no part of it: a partner may change its tags daily."""
-
-    merchant_id: str
-    service_id: str
-    start_us: int
-    duration_us: int
-    staff_id: str
-    room_id: str
-    party_size: int
-
-
-NOWHERE = Place("", "", 0, 0, "", "", 0)
-
-
-def place_asked(asked: AskedSlot) -> Place:
-    resources = asked.resources or Resources()
-    place = (asked.merchant_id, asked.service_id, asked.start_us, asked.duration_us)
-    return Place(*place, resources.staff_id, resources.room_id, resources.party_size)
-
-
-@dataclass(slots=True)
-class HeldLease:
-    """`state` is ACTIVE until something is known to have ended it; whether it is live, time says."""
-
-    told: LeaseTold
-    place: Place
-    cancel_by_us: int
-    asynchronous: bool
-    state: str = "ACTIVE"
-    doubtful: bool = False
-
-    def is_live(self, now_us: int) -> bool:
-        return self.state == "ACTIVE" and now_us < self.told.expires_us
-
-    def is_lapsed(self, now_us: int) -> bool:
-        return self.state == "ACTIVE" and now_us >= self.told.expires_us
-
-
-@dataclass(slots=True)
-class SoldBooking:
-    """`asked` tells a repeat from a token used for something else: lease, slot, user, payment."""
-
-    first: BookingTold
-    now: BookingTold
-    place: Place
-    user_key: str
-    asked: tuple[object, ...]
-    lease_id: str
-    cancel_by_us: int
-    revision: int = 1
-
-    @property
-    def claims(self) -> bool:
-        return self.now.status != "CANCELED"
 
 
 class ShopModel:

@@ -104,12 +104,19 @@ def test_a_day_swept_after_every_request_is_answered_as_one_never_swept(corner: 
             assert apart_from_spots(image_of(never.ledger)) == apart_from_spots(image_of(always.ledger)), f"seed {seed}"
 
 
+def restarting(shop: LedgerShop, *, every: int) -> Iterator[LedgerShop]:
+    """The shop for one request after another."""
+    while True:
+        for _ in range(every):
+            yield shop
+        shop.restart()
+
+
 @pytest.mark.parametrize("corner", CORNERS)
 def test_a_day_with_a_restart_after_every_tenth_request_is_answered_as_one_without(corner: str) -> None:
     for seed in SEEDS:
         with opened(CORNERS[corner]) as shop, closing(shop("up")) as up, closing(shop("restarted")) as restarted:
-            for number, step in enumerate(first_telling(up, Day(CORNERS[corner], seed)), start=1):
-                assert tell_again(restarted, step) == step.answers, f"seed {seed}: {step}"
-                if number % 10 == 0:
-                    restarted.restart()
+            again = restarting(restarted, every=10)
+            for step in first_telling(up, Day(CORNERS[corner], seed)):
+                assert tell_again(next(again), step) == step.answers, f"seed {seed}: {step}"
             assert image_of(up.ledger) == image_of(restarted.ledger), f"seed {seed}"

@@ -11,8 +11,9 @@ from slotlease.desk.operation import Operation
 from slotlease.desk.sweep_leases import sweep
 from slotlease.store.protocol import Finding
 from tests.model.corners import Corner
+from tests.model.kept import place_asked
 from tests.model.ledger_image import LedgerConnection, LedgerImage, broken_promises, image_of, open_ledger
-from tests.model.shop_model import ShopModel, place_asked
+from tests.model.shop_model import ShopModel
 from tests.model.told import Request, Told, drawn_id, told_by_desk
 from tests.support import HandClock, Offered, Shop, open_shop, slot_row
 

@@ -174,21 +174,25 @@ def test_import_whose_statement_fails_is_run_again_and_ends_the_same(scratch: Pa
         tripwire.disarm()
     due = content(scratch / "calm")
     whole.append(due)
-    for place, sql in enumerate(places, start=1):
-        for failure in (DATA[0], *FAILURES, *(UNKNOWN[:1] if sql == "COMMIT" else ())):
-            about = f"{failure} at statement {place}: {sql}"
-            folder = copy_ledger(old, scratch / "failed")
-            with office(folder) as store, read_feed(new) as feed:
-                tripwire.arm(failure, place)
-                with suppress(StoreFault):
-                    import_feed(store, feed)
-                tripwire.disarm()
-                found = content(folder)
-                assert found in whole, f"{about}\n{difference(whole[0], found)}"
+    failures = (
+        (place, sql, failure)
+        for place, sql in enumerate(places, start=1)
+        for failure in (DATA[0], *FAILURES, *(UNKNOWN[:1] if sql == "COMMIT" else ()))
+    )
+    for place, sql, failure in failures:
+        about = f"{failure} at statement {place}: {sql}"
+        folder = copy_ledger(old, scratch / "failed")
+        with office(folder) as store, read_feed(new) as feed:
+            tripwire.arm(failure, place)
+            with suppress(StoreFault):
                 import_feed(store, feed)
-                assert content(folder) == due, f"{about}\n{difference(due, content(folder))}"
-                assert store.audit() == []
-            shutil.rmtree(folder)
+            tripwire.disarm()
+            found = content(folder)
+            assert found in whole, f"{about}\n{difference(whole[0], found)}"
+            import_feed(store, feed)
+            assert content(folder) == due, f"{about}\n{difference(due, content(folder))}"
+            assert store.audit() == []
+        shutil.rmtree(folder)
     assert due not in whole[:-1]
 
 

@@ -148,24 +148,26 @@ def with_bytes(path: str, text: bytes) -> Callable[[Message], bytes]:
 # --- the cases, by the matrix's numbers ---------------------------------------------------------------------------
 
 
+def _is_text(part: Part) -> bool:
+    return part.is_text
+
+
 def bad_utf8() -> Iterator[Case]:
     """I-2, in every text of every request: also in those that nobody looks at."""
     for call in CALLS:
-        for part in parts(call):
-            if part.is_text:
-                for name, text in (("bad UTF-8", b"ab\xc3\x28cd"), ("lone surrogate", b"ab\xed\xa0\x80d")):
-                    yield Case(f"I-2 {name} in {part.path}", call, with_bytes(part.path, text), ("",))
+        for part in filter(_is_text, parts(call)):
+            for name, text in (("bad UTF-8", b"ab\xc3\x28cd"), ("lone surrogate", b"ab\xed\xa0\x80d")):
+                yield Case(f"I-2 {name} in {part.path}", call, with_bytes(part.path, text), ("",))
 
 
 def control_characters() -> Iterator[Case]:
     """I-3, in every text that is looked at."""
     for call in CALLS:
-        for part in checked_parts(call):
-            if part.is_text:
-                is_free = name_of(part.path) in FREE_TEXT
-                for character in ("\0", "\x1b", "\x7f", "\x85") if is_free else ("\0", "\n", "\x1b", "\x7f", "\x85"):
-                    spoil = with_value(part.path, f"a{character}b")
-                    yield Case(f"I-3 {character!r} in {part.path}", call, spoil, (part.path,))
+        for part in filter(_is_text, checked_parts(call)):
+            is_free = name_of(part.path) in FREE_TEXT
+            for character in ("\0", "\x1b", "\x7f", "\x85") if is_free else ("\0", "\n", "\x1b", "\x7f", "\x85"):
+                spoil = with_value(part.path, f"a{character}b")
+                yield Case(f"I-3 {character!r} in {part.path}", call, spoil, (part.path,))
 
 
 def missing() -> Iterator[Case]:
@@ -228,12 +230,11 @@ def numbers() -> Iterator[Case]:
 def long_texts() -> Iterator[Case]:
     """I-13 and I-15: one character over the limit, and very many."""
     for call in CALLS:
-        for part in checked_parts(call):
-            if part.is_text and name_of(part.path) in LENGTH_MAX:
-                limit = LENGTH_MAX[name_of(part.path)]
-                for length in (limit + 1, 100_000):
-                    spoil = with_value(part.path, "é" * length)
-                    yield Case(f"I-13 {length} characters in {part.path}", call, spoil, (part.path,))
+        for part in filter(_is_text, checked_parts(call)):
+            limit = LENGTH_MAX.get(name_of(part.path))
+            for length in () if limit is None else (limit + 1, 100_000):
+                spoil = with_value(part.path, "é" * length)
+                yield Case(f"I-13 {length} characters in {part.path}", call, spoil, (part.path,))
 
 
 def masks() -> Iterator[Case]:

@@ -189,24 +189,17 @@ class Batches:
         asking, rest = list(requests), list[_Request]()
         while True:
             view = View(facts, self._rules)
-            stopped = None
-            for at, request in enumerate(asking):
-                view.begin(request.given_before)
-                try:
-                    request.answer = request.operation.decide(view)
-                    request.given = view.given
-                except Exception as error:  # noqa: BLE001 - see above
-                    stopped = at
-                    # Of a view that nobody changed each request sees all it wanted: asked again it would be for ever.
-                    if isinstance(error, NotPrefetched) and view.changes():
-                        rest = asking[at:] + rest
-                        del asking[at:]
-                    else:
-                        request.answer = Broken(self._report(error))
-                        del asking[at]
-                    break
-            if stopped is None:
+            failed = _decide_until_one_fails(view, asking)
+            if failed is None:
                 return view.changes(), rest
+            at, error = failed
+            # Of a view that nobody changed each request sees all it wanted: asked again it would be for ever.
+            if isinstance(error, NotPrefetched) and view.changes():
+                rest = asking[at:] + rest
+                del asking[at:]
+            else:
+                asking[at].answer = Broken(self._report(error))
+                del asking[at]
 
     def _answer_unavailable(self, lane: str, requests: list[_Request], fault: StoreFault) -> None:
         if self._tally is not None:
@@ -220,6 +213,18 @@ def _why(fault: StoreConflict | CommitUnknown) -> str:
     if isinstance(fault, StoreDeadlock):
         return "deadlock"
     return "conflict" if isinstance(fault, StoreConflict) else "commit_unknown"
+
+
+def _decide_until_one_fails(view: View, requests: Sequence[_Request]) -> tuple[int, Exception] | None:
+    """The place of the first whose rule raises, and what it raised; None where all are decided."""
+    for at, request in enumerate(requests):
+        view.begin(request.given_before)
+        try:
+            request.answer = request.operation.decide(view)
+            request.given = view.given
+        except Exception as error:  # noqa: BLE001 - a mistake in one rule is its request's alone
+            return at, error
+    return None
 
 
 def unwrap(answer: object) -> object:

@@ -207,12 +207,20 @@ def write_example(  # noqa: PLR0913 - options, of which a caller names the few i
     counts: Counter[tuple[str, str]] = Counter()
     slot_feed = FeedWriter(folder, "service_availability", generation_s, gzipped=gzipped, shards=availability_shards)
     with slot_feed:
-        for kind, merchant_id, suffix in chosen:
-            for offer in (offer for offer in _OFFERS if offer.merchant_id == kind):
-                for slot in _slots(offer, merchant_id, suffix, _starts(offer, first_day, days, zone)):
-                    slot_feed.add(slot)
-                    counts[merchant_id, offer.service_id] += 1
+        for merchant_id, service_id, slot in _offered(chosen, first_day, days, zone):
+            slot_feed.add(slot)
+            counts[merchant_id, service_id] += 1
     return WrittenExample((*merchant_feed.paths, *service_feed.paths, *slot_feed.paths), counts)
+
+
+def _offered(
+    shops: Iterable[tuple[str, str, str]], first_day: date, days: int, zone: tzinfo
+) -> Iterator[tuple[str, str, dict[str, object]]]:
+    """Each slot of each shop, with its merchant_id and its service_id."""
+    for kind, merchant_id, suffix in shops:
+        for offer in (offer for offer in _OFFERS if offer.merchant_id == kind):
+            for slot in _slots(offer, merchant_id, suffix, _starts(offer, first_day, days, zone)):
+                yield merchant_id, offer.service_id, slot
 
 
 def _shops() -> Iterator[tuple[str, str, str]]:

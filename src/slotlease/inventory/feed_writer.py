@@ -11,7 +11,7 @@ import gzip
 import json
 import shutil
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import IO, BinaryIO, Self, cast
@@ -88,17 +88,19 @@ class FeedWriter:
         path = self._folder / (name + ".gz" if self._gzipped else name)
         unfinished = path.with_name(f".{path.name}.part")
         try:
-            with unfinished.open("wb") as file:
-                if self._gzipped:
-                    # Without a name and a time in its header, the same feed is the same file.
-                    with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as zipped:
-                        self._copy(number, part, cast("BinaryIO", zipped))
-                else:
-                    self._copy(number, part, file)
+            with unfinished.open("wb") as file, self._zipped(file) as written:
+                self._copy(number, part, written)
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
         return path
+
+    def _zipped(self, file: BinaryIO) -> AbstractContextManager[IO[bytes]]:
+        if not self._gzipped:
+            return nullcontext(file)
+        # Without a name and a time in its header, the same feed is the same file.
+        zipped = gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0)
+        return cast("AbstractContextManager[IO[bytes]]", zipped)
 
     def _copy(self, number: int, part: _Part, file: IO[bytes]) -> None:
         metadata = {

@@ -160,18 +160,23 @@ def _require_sqlite() -> None:
 
 def _configure(connection: apsw.Connection) -> None:
     for name, value in _PRAGMAS.items():
-        for steps in count():
-            try:
-                connection.pragma(name, value)
-                break
-            except apsw.BusyError:
-                # For a change of the journal's mode SQLite does not ask the busy handler.
-                if not _wait_for_turn(steps):
-                    raise
+        _set(connection, name, value)
         found = connection.pragma(name)
         if found != value:
             message = f"the ledger could not be opened safely: PRAGMA {name} is {found!r}, not {value!r}"
             raise StoreRefused(message)
+
+
+def _set(connection: apsw.Connection, name: str, value: object) -> None:
+    for steps in count():
+        try:
+            connection.pragma(name, value)
+        except apsw.BusyError:
+            # For a change of the journal's mode SQLite does not ask the busy handler.
+            if not _wait_for_turn(steps):
+                raise
+        else:
+            return
 
 
 def damage_of(query: Query) -> list[str]:
@@ -260,10 +265,9 @@ def migrate(connection: apsw.Connection, path: Path, clock_us: int, key: bytes, 
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, at_us INTEGER NOT NULL) STRICT"
             )
-            for number, script in scripts:
-                if number > version:
-                    connection.execute(script)
-                    connection.execute("INSERT INTO migration (number, at_us) VALUES (?, ?)", (number, clock_us))
+            for number, script in (one for one in scripts if one[0] > version):
+                connection.execute(script)
+                connection.execute("INSERT INTO migration (number, at_us) VALUES (?, ?)", (number, clock_us))
             if version == 0:
                 connection.execute("INSERT INTO ledger (fingerprint_key) VALUES (?)", (key,))
             connection.execute("COMMIT")

@@ -169,11 +169,11 @@ def _of_processes(pages: Mapping[str, _Page]) -> Iterator[Metric]:
     """Memory and open files of each process, by its worker: their sum would say nothing of a limit."""
     named: _Page = {}
     for worker, page in pages.items():
-        for name, family in page.items():
-            if name.startswith(_PROCESS):
-                ours = named.setdefault(name, _Family(family.kind, family.meaning))
-                for (sample, labels), value in family.samples.items():
-                    ours.samples[sample, (*labels, ("worker", worker))] = value
+        for name in (name for name in page if name.startswith(_PROCESS)):
+            family = page[name]
+            ours = named.setdefault(name, _Family(family.kind, family.meaning))
+            for (sample, labels), value in family.samples.items():
+                ours.samples[sample, (*labels, ("worker", worker))] = value
     for name, family in named.items():
         yield _metric(name, family)
 

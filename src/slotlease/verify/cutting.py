@@ -76,7 +76,7 @@ class Cutting:
                     return
                 if source is client:
                     server.sendall(data)
-                    if armed_s is not None and cut_at_s is None:
-                        cut_at_s = time.monotonic() + armed_s
                 elif armed_s is None:
                     client.sendall(data)
+                if source is client and armed_s is not None and cut_at_s is None:
+                    cut_at_s = time.monotonic() + armed_s

@@ -271,18 +271,25 @@ class _Body:
 
     async def read(self) -> bytes:
         """All of it, or what came before it was too long or too slow."""
-        found = bytearray()
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                async for chunk in self.request.stream():
-                    found += chunk
-                    if len(found) > PAYLOAD_BYTES_MAX:
-                        self.problem = f"the request is longer than {PAYLOAD_BYTES_MAX:,} bytes"
-                        return b""
+                found = await self._gather()
         except TimeoutError:
             self.problem = f"the body did not arrive within {BODY_TIMEOUT_S:g} s"
             return b""
+        if found is None:
+            self.problem = f"the request is longer than {PAYLOAD_BYTES_MAX:,} bytes"
+            return b""
         self.is_read = True
+        return found
+
+    async def _gather(self) -> bytes | None:
+        """None where it is too long."""
+        found = bytearray()
+        async for chunk in self.request.stream():
+            found += chunk
+            if len(found) > PAYLOAD_BYTES_MAX:
+                return None
         return bytes(found)
 
 
