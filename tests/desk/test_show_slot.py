@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from slotlease.desk.close_slot import CloseSlot
 from slotlease.desk.show_slot import ShowSlot, SlotShown
 from slotlease.domain.facts import CLAIMS_MAX
-from slotlease.domain.failure import Reason
+from slotlease.domain.failure import InvalidArgument, Reason
 from slotlease.domain.policy import Closed
-from tests.desk.checks import reason_of
+from tests.desk.checks import reason_of, retire_merchant, run_beside
 from tests.support import HOUR_US, MINUTE_US, Offered, Shop
 
 TEN = Offered(spots_total=3)
@@ -79,3 +80,19 @@ def test_slot_that_is_not_offered_is_refused(shop: Shop) -> None:
     shop.offer(TEN)
     assert reason_of(shop.ask(ShowSlot(replace(TEN.asked(), service_id="dye")))) is Reason.SLOT_UNKNOWN
     assert reason_of(shop.ask(ShowSlot(replace(TEN.asked(), start_us=1)))) is Reason.SLOT_UNKNOWN
+
+
+def test_slot_of_a_merchant_or_service_that_the_feed_no_longer_lists_says_so(shop: Shop, tmp_path: Path) -> None:
+    shop.offer(TEN)
+    unknown = shop.ask(ShowSlot(replace(TEN.asked(), merchant_id="m2")))
+    assert isinstance(unknown, InvalidArgument)
+    run_beside(tmp_path, "UPDATE service SET retired = 1")
+    run_beside(tmp_path, "UPDATE merchant SET catalogue_revision = catalogue_revision + 1")
+    service = shop.ask(ShowSlot(TEN.asked()))
+    retire_merchant(tmp_path)
+    merchant = shop.ask(ShowSlot(TEN.asked()))
+    assert isinstance(service, InvalidArgument)
+    assert isinstance(merchant, InvalidArgument)
+    assert (service.field, service.description.partition(":")[0]) == ("slot.service_id", "the service is retired")
+    assert (merchant.field, merchant.description.partition(":")[0]) == ("slot.merchant_id", "the merchant is retired")
+    assert "retired" not in unknown.description

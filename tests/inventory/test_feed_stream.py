@@ -153,17 +153,26 @@ def test_gzipped_file_cut_short_far_into_it_is_told(shop: FeedFolder) -> None:
     assert error.problem.startswith("the gzip data is cut short or damaged")
 
 
-def test_progress_of_reading_is_told_in_bytes_of_the_files(shop: FeedFolder) -> None:
+def test_progress_of_reading_is_told_in_bytes_of_the_files_and_in_entries(shop: FeedFolder) -> None:
     told: list[tuple[int, int]] = []
+    entries: list[int] = []
+
+    def note(done: int, total: int, rows: int | None = None, /) -> None:
+        told.append((done, total))
+        entries.append(rows or 0)
+
     slots = shop.availability(*[SLOT | {"start_sec": START_S + number} for number in range(30_000)])
     slots.write_bytes(gzip.compress(slots.read_bytes()))
     paths = [shop.merchants(), shop.services(), slots]
-    with read_feed(paths, progress=lambda done, total: told.append((done, total))) as feed:
+    with read_feed(paths, progress=note) as feed:
         assert feed.slots_total == 30_000
     total = sum(path.stat().st_size for path in paths)
     assert told == sorted(told)
     assert len(told) > 4
     assert told[-1] == (total, total)
+    assert entries == sorted(entries)
+    assert entries[len(entries) // 2] > 5_000
+    assert entries[-1] <= 30_000 + 2, "a merchant, a service and the slots"
 
 
 def test_errors_past_the_most_that_are_kept_are_counted(shop: FeedFolder) -> None:

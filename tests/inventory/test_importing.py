@@ -289,7 +289,12 @@ def test_list_of_who_is_kept_is_bounded_and_the_count_is_not(shop: ImportShop) -
 
 def test_progress_is_told_up_to_the_end(shop: ImportShop) -> None:
     told: list[tuple[int, int]] = []
-    shop.put(*[slot(number) for number in range(2_500)], progress=lambda done, total: told.append((done, total)))
+
+    def note(done: int, total: int, rows: int | None = None, /) -> None:
+        assert rows is None, "slots are what is counted"
+        told.append((done, total))
+
+    shop.put(*[slot(number) for number in range(2_500)], progress=note)
     assert told == [(1_000, 2_500), (2_000, 2_500), (2_500, 2_500)]
 
 

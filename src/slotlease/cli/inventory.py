@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, NoReturn
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, NoReturn
 from zoneinfo import ZoneInfo
 
 import typer
@@ -22,7 +25,7 @@ from slotlease.cli.ledger import (
     settings_from,
 )
 from slotlease.cli.output import print_json, print_rows
-from slotlease.cli.progress import MEGABYTES, SLOTS, progress_bar
+from slotlease.cli.progress import ROWS, SLOTS, progress_bar
 from slotlease.domain.slot import SECOND_US
 from slotlease.inventory.day import MerchantUnknown, day_of
 from slotlease.inventory.example import MERCHANTS, write_example
@@ -32,7 +35,11 @@ from slotlease.inventory.importing import ImportSummary, import_feed, known_inve
 from slotlease.inventory.lint import DAYS_AHEAD
 from slotlease.inventory.lint import lint as lint_feeds
 from slotlease.store.address import shown
-from slotlease.store.protocol import Store
+from slotlease.store.open import open_store
+from slotlease.store.protocol import Store, StoreMissing
+
+if TYPE_CHECKING:
+    from slotlease.config import Settings
 
 commands = typer.Typer(help="What merchants offer, from Google's feeds and back.", no_args_is_help=True)
 
@@ -61,11 +68,12 @@ def import_(
 ) -> None:
     """Put feeds on the ledger: all of them, or nothing.
 
-    Makes the ledger where there is none. Each kind of feed is complete: what it no longer lists is closed or retired,
-    and who holds any of that is kept and reported. Runs beside a serving server.
+    Makes the ledger where there is none; a dry run compares with an empty one then, and makes none. Each kind of feed
+    is complete: what it no longer lists is closed or retired, and who holds any of that is kept and reported. Runs
+    beside a serving server.
     """
     settings = settings_from(file, store=store)
-    with open_ledger(settings, create=not dry_run) as ledger:
+    with _ledger_or_an_empty_one(settings) if dry_run else open_ledger(settings, create=True) as ledger:
         begun_s = time.monotonic()
         try:
             summary = _imported(ledger, files, settings.spots_total_max, dry_run=dry_run)
@@ -84,9 +92,22 @@ def import_(
     print_imported(summary)
 
 
+@contextmanager
+def _ledger_or_an_empty_one(settings: Settings) -> Iterator[Store]:
+    """Where there is no ledger yet, one that is made elsewhere and gone afterwards."""
+    with ExitStack() as stack:
+        try:
+            store = stack.enter_context(open_ledger(settings))
+        except StoreMissing:
+            folder = stack.enter_context(TemporaryDirectory())
+            store = open_store(f"sqlite:///{folder}/ledger.db", create=True)
+            stack.callback(store.close)
+        yield store
+
+
 def _imported(ledger: Store, files: list[Path], spots_total_max: int, *, dry_run: bool) -> ImportSummary:
     known = known_inventory(ledger)
-    with progress_bar("Reading and checking", MEGABYTES) as note:
+    with progress_bar("Reading and checking", ROWS) as note:
         feed = read_feed(files, known=known, spots_total_max=spots_total_max, progress=note)
     with feed, progress_bar("Comparing" if dry_run else "Importing", SLOTS) as note:
         return import_feed(ledger, feed, dry_run=dry_run, progress=note)
@@ -118,7 +139,7 @@ def lint(files: FilesArgument, file: FileOption = None, as_json: JsonOption = Fa
     settings = settings_from(file)
     now_us = int(datetime.now(tz=UTC).timestamp()) * SECOND_US
     try:
-        with progress_bar("Reading and checking", MEGABYTES) as note:
+        with progress_bar("Reading and checking", ROWS) as note:
             warnings = lint_feeds(files, now_us, spots_total_max=settings.spots_total_max, progress=note)
     except FeedRefused as refused:
         _refuse(refused, None, as_json=as_json)

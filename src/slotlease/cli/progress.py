@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-Note = Callable[[int, int], None]
-"""Told how much is done, and of how much."""
+
+class Note(Protocol):
+    """Told how much is done, and of how much; and how many rows that is, where it is counted otherwise."""
+
+    def __call__(self, done: int, total: int, rows: int | None = None, /) -> None: ...
+
 
 MEGABYTES = ("MB", 1_000_000)
 SLOTS = ("slots", 1)
@@ -25,7 +30,9 @@ class _Rate(ProgressColumn):
         self._name, self._size = unit
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
+        speed, rows = task.finished_speed or task.speed, task.fields.get("rows")
+        if rows is not None:
+            speed = rows / task.elapsed if task.elapsed else None
         return Text("" if speed is None else f"{speed / self._size:,.0f} {self._name}/s")
 
 
@@ -39,7 +46,7 @@ def progress_bar(what: str, unit: tuple[str, int]) -> Iterator[Note | None]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(what, total=None)
 
-        def note(done: int, total: int) -> None:
-            bars.update(task, completed=done, total=total)
+        def note(done: int, total: int, rows: int | None = None, /) -> None:
+            bars.update(task, completed=done, total=total, rows=rows)
 
         yield note

@@ -13,7 +13,7 @@ from slotlease.domain.lease import Lease
 from slotlease.domain.policy import Closed, reasons_not_bookable
 from slotlease.domain.slot import AskedSlot, Slot
 from slotlease.domain.spot import FOREVER_US, Occupancy, Spot
-from slotlease.domain.view import Offer, View
+from slotlease.domain.view import Offer, View, unknown_slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class ShowSlot(Operation[SlotShown | InvalidArgument]):
     def decide(self, view: View) -> SlotShown | InvalidArgument:
         offer = view.find(self.slot)
         if isinstance(offer, InvalidArgument):
-            return offer
+            return _why_retired(view, self.slot) or offer
         slot = offer.slot
         return SlotShown(
             view.now_us,
@@ -69,6 +69,19 @@ class ShowSlot(Operation[SlotShown | InvalidArgument]):
             _claims(view, view.spots_busy(slot.key)),
             tuple(_taken(view, slot, rival) for rival in view.rivals(slot) if rival.busy),
         )
+
+
+def _why_retired(view: View, slot: AskedSlot) -> InvalidArgument | None:
+    """What Google's customers are not told: it was offered once. What was leased and sold of it stays."""
+    merchant = view.merchant(slot.merchant_id)
+    if merchant is None:
+        return None
+    if merchant.retired:
+        return unknown_slot("slot.merchant_id", "the merchant is retired: the last import no longer lists it")
+    service = merchant.services.get(slot.service_id)
+    if service is not None and service.retired:
+        return unknown_slot("slot.service_id", "the service is retired: the last import no longer lists it")
+    return None
 
 
 def _taken(view: View, slot: Slot, rival: Occupancy) -> Taken:

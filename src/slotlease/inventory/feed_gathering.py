@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from slotlease.inventory.feed_fields import fields_of
 from slotlease.inventory.feed_file import ABSENT, Allowance, Faults, FileBroken, joined, text_of
@@ -34,8 +34,12 @@ ServiceKey = tuple[str, str]
 """(merchant_id, service_id)"""
 KeyT = TypeVar("KeyT", str, ServiceKey)
 
-Progress = Callable[[int, int], None]
-"""Told how much is done, and of how much: bytes of the files while they are read, slots while they are imported."""
+
+class Progress(Protocol):
+    """Told how much is done, and of how much: bytes of the files while they are read, slots while they are imported.
+    `rows`: how many entries of feeds that is, where it is counted otherwise."""
+
+    def __call__(self, done: int, total: int, rows: int | None = None, /) -> None: ...
 
 
 @dataclass(slots=True)
@@ -62,6 +66,7 @@ class Gathering:
         self.merchant_nos: dict[str, int] = {}
         """The staging's numbers of the merchants that slots name."""
         self.slots_staged = 0
+        self.entries_read = 0
         self.entries_refused: Counter[str] = Counter()
         """Wrong in themselves, by kind."""
         self._doubles: list[tuple[str, str, Where, Where]] = []
@@ -79,7 +84,7 @@ class Gathering:
 
         def note_bytes(bytes_read: int) -> None:
             if progress is not None:
-                progress(bytes_before + bytes_read, bytes_total)
+                progress(bytes_before + bytes_read, bytes_total, self.entries_read)
 
         told = True
         for file_no, faults in enumerate(self.files):
@@ -147,6 +152,7 @@ class Gathering:
             return
         errors_before = faults.count
         value = stream.value(place)
+        self.entries_read += 1
         where = Where(faults, place)
         if kind == "merchant":
             self._keep_merchant(read_merchant(value, place, faults), where)
@@ -189,6 +195,7 @@ class Gathering:
     def _take_slots(self, numbers: tuple[int, int, int], place: str, stream: FeedStream, faults: Faults) -> None:
         errors_before = faults.count
         slots = read_slots(stream.value(place), place, faults, self._spots_total_max)
+        self.entries_read += 1
         is_faulty = faults.count > errors_before
         self.entries_refused["service_availability"] += is_faulty
         for slot in slots:

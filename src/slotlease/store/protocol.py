@@ -54,6 +54,10 @@ class StoreRefused(StoreFault):
     """The store cannot be opened or used at all; the text says what is wrong, where, and what to do next."""
 
 
+class StoreMissing(StoreRefused):
+    """There is no ledger at the address."""
+
+
 class StoreOutdated(StoreRefused):
     """The ledger's schema is older than the program: a server, or the operator, brings it up to date."""
 

@@ -23,6 +23,7 @@ from slotlease.store.protocol import (
     RowRefused,
     SchemaVersions,
     StoreFault,
+    StoreMissing,
     StoreOutdated,
     StoreRefused,
     StoreUnavailable,
@@ -59,7 +60,7 @@ def require_file(path: Path, *, create: bool) -> None:
         if create:
             return
         message = f"there is no ledger at {path}: check the path, or make one with 'slotlease inventory import'"
-        raise StoreRefused(message) from error
+        raise StoreMissing(message) from error
     except OSError as error:
         message = f"cannot look at the ledger at {path} ({error.strerror}): may this user enter its folder?"
         raise StoreRefused(message) from error
