@@ -187,23 +187,26 @@ class Line:
     def _answer(self, wire: _Wire) -> None:
         """What the database answers."""
         with contextlib.suppress(OSError):
-            for answer, ready in wire.answered():
-                if wire.is_lost:
-                    if ready:
-                        wire.late.set()
-                elif wire.answer_lost is None:
-                    wire.client.sendall(answer)
-                elif ready:
-                    if wire.answer_lost is Lost.HALF_ANSWERED:
-                        wire.client.sendall(answer[: len(answer) // 2])
-                    wire.hang_up()
-                    self._lose(wire)
-                    break
+            self._pass_answers(wire)
         wire.late.set()
         if not wire.is_ending:
             wire.drop()
         with self._lock:
             self._wires.discard(wire)
+
+    def _pass_answers(self, wire: _Wire) -> None:
+        for answer, ready in wire.answered():
+            if wire.is_lost:
+                if ready:
+                    wire.late.set()
+            elif wire.answer_lost is None:
+                wire.client.sendall(answer)
+            elif ready:
+                if wire.answer_lost is Lost.HALF_ANSWERED:
+                    wire.client.sendall(answer[: len(answer) // 2])
+                wire.hang_up()
+                self._lose(wire)
+                return
 
     def _wait_for_another_try(self) -> None:
         """Whoever sent what is late asks for the same locks once more."""
