@@ -186,7 +186,7 @@ class Settings(BaseSettings):
     lease_default: _LeaseDuration = timedelta(minutes=10)
     reflection: _Switch = False
     queue_max: Annotated[int, BeforeValidator(_whole(1, 1_000_000))] = 4096
-    calls_max: Annotated[int, BeforeValidator(_whole(1, 1_000_000))] = 512
+    calls_max: Annotated[int, BeforeValidator(_whole(1, 1_000_000))] = 256
     # Times 256 streams, times what half a call costs, this is the memory that callers who never finish can take.
     connections_max: Annotated[int, BeforeValidator(_whole(1, 1_000_000))] = 200
     connection_idle: _ConnectionTime = timedelta(minutes=5)

@@ -36,10 +36,12 @@ of calls under way, which answers what a caller can act on. What bounds these is
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What callers may take of the server. A call under way ends a connection's age only after `age_grace_s` more."""
+    """What callers may take of the server. A call under way ends a connection's age only after `age_grace_s` more.
+    `streams_max`, on one connection, is the least that RFC 9113 (6.5.2) recommends: each may hold half a call, and
+    where the processor is the limit each waits before it can even be refused."""
 
     connections_max: int = 200
-    streams_max: int = 256
+    streams_max: int = 100
     idle_s: float = 5 * 60
     age_s: float = 30 * 60
     age_grace_s: float = 30

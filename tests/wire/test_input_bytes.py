@@ -15,10 +15,10 @@ from google.protobuf.message import DecodeError
 
 from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.limits import PAYLOAD_BYTES_MAX
-from tests.wire import asking
+from tests.wire import asking, http2
 from tests.wire.asking import Ended
 from tests.wire.client import CALL_TIMEOUT_S
-from tests.wire.conftest import World
+from tests.wire.conftest import BY_GRPCIO, World
 from tests.wire.input_matrix import REQUIRED
 from tests.wire.whole_requests import CALLS
 
@@ -279,6 +279,44 @@ def test_a_request_of_the_other_version_is_refused_and_writes_nothing(world: Wor
     """The numbers differ, so it is either no message here or lacks what is required."""
     with writing_nothing(world):
         refused(world, call, world.whole(other).SerializeToString())
+
+
+CONTENT_TYPES = ("application/grpc+proto", "application/grpc-web", "application/json", "text/plain", "")
+
+
+@BY_GRPCIO
+@pytest.mark.parametrize("content_type", CONTENT_TYPES, ids=lambda kind: kind or "empty")
+def test_what_is_framed_as_a_call_is_answered_as_one_whatever_its_content_type(world: World, content_type: str) -> None:
+    """The library does not judge it (docs/operate/traffic.md)."""
+    heard = frames_heard(world, content_type, world.whole("v2.CheckAvailability").SerializeToString(), framed=True)
+    assert [frame.kind for frame in heard] == [http2.Kind.HEADERS, http2.Kind.DATA, http2.Kind.HEADERS]
+    assert b"application/grpc" in heard[0].payload
+    assert b"grpc-status\x010" in heard[2].payload
+
+
+@BY_GRPCIO
+@pytest.mark.parametrize("content_type", CONTENT_TYPES, ids=lambda kind: kind or "empty")
+def test_what_is_not_framed_as_a_call_is_none_whatever_its_content_type(world: World, content_type: str) -> None:
+    with writing_nothing(world):
+        heard = frames_heard(world, content_type, b'{"lease": {"user_reference": "r"}}', framed=False)
+    assert [frame for frame in heard if frame.kind == http2.Kind.DATA] == []
+    assert not any(b"grpc-status\x010" in frame.payload for frame in heard)
+
+
+def frames_heard(world: World, content_type: str, body: bytes, *, framed: bool) -> list[http2.Frame]:
+    """What a call of this content type and body is answered, up to the end of its stream."""
+    method = "CheckAvailability" if framed else "CreateLease"
+    block = http2.call_headers(f"/{grpc_v2.SERVICE}/{method}", {"content-type": content_type})
+    data = b"\0" + len(body).to_bytes(4, "big") + body if framed else body
+    heard: list[http2.Frame] = []
+    with http2.connected(world.served.address) as caller:
+        caller.sendall(http2.Frame(http2.Kind.HEADERS, http2.END_HEADERS, 1, block).encode())
+        caller.sendall(http2.Frame(http2.Kind.DATA, http2.END_STREAM, 1, data).encode())
+        for frame in http2.frames(caller):
+            heard += [frame] if frame.stream == 1 else []
+            if frame.stream == 1 and (frame.flags & http2.END_STREAM or frame.kind == http2.Kind.RST_STREAM):
+                break
+    return heard
 
 
 def say(world: World, data: bytes) -> bytes:

@@ -49,7 +49,7 @@ def told_settings(served: Served) -> dict[int, int]:
 
 def test_every_caller_is_told_how_many_calls_a_connection_may_carry(shop: Shop) -> None:
     with serving(shop) as served:
-        assert told_settings(served)[http2.MAX_CONCURRENT_STREAMS] == 256
+        assert told_settings(served)[http2.MAX_CONCURRENT_STREAMS] == 100
     with serving(shop, limits=Limits(streams_max=7)) as served:
         assert told_settings(served)[http2.MAX_CONCURRENT_STREAMS] == 7
 

@@ -74,7 +74,7 @@ def serve(
         str | None, _option("N", "Requests that may wait; more are UNAVAILABLE at once.", "4096")
     ] = None,
     calls_max: Annotated[
-        str | None, _option("N", "Calls that may be under way; more are UNAVAILABLE at once.", "512")
+        str | None, _option("N", "Calls that may be under way; more are UNAVAILABLE at once.", "256")
     ] = None,
     connections_max: Annotated[
         str | None, _option("N", "Connections that may be open; more are closed at once.", "200")
