@@ -28,7 +28,11 @@ def forgets_the_client_reference(call: Call) -> Any:
     return answer
 
 
-@fault("CreateLease", fails="lease.last-spot booking.move.taken-keeps", versions=V0)
+@fault(
+    "CreateLease",
+    fails="lease.last-spot lease.holds lease.consumed booking.takes-spot booking.move.spots booking.move.taken-keeps",
+    versions=V0,
+)
 def says_that_a_full_slot_is_a_mistake(call: Call) -> Any:
     try:
         return call.pass_on()
