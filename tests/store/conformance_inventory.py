@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from slotlease.domain.booking import Booking
 from slotlease.domain.facts import Wanted
 from slotlease.domain.merchant import Merchant, Service
 from slotlease.store.protocol import CatalogueCounts, RowRefused, Store
-from tests.store.backend import Backend, OnALedger, everything
+from tests.store.backend import Backend, OnALedger, at_once, everything
 from tests.support import DAY_US, HOUR_US, NOON_US, HandClock, Offered, Shop, slot_row
 
 NOTHING = CatalogueCounts()
@@ -138,6 +141,38 @@ class KeepsCatalogues(OnALedger):
         back, counts = store.put_catalogue("m1", None, [CUT], [], [])
         assert (counts.merchants_new, counts.services_new, counts.services_changed) == (0, 0, 0)
         assert back == merchant_of(store) == before
+
+    def test_merchants_made_at_once_get_numbers_of_their_own(self, store: Store, beside: Store) -> None:
+        merchant_ids = [f"m{number}" for number in range(12)]
+        made = at_once(
+            [
+                partial((store, beside)[place % 2].put_catalogue, merchant_id, None, [CUT], [], [])
+                for place, merchant_id in enumerate(merchant_ids * 2)
+            ]
+        )
+        numbers = {merchant.merchant_id: merchant.merchant_no for merchant, _ in made}
+        assert sorted(numbers.values()) == list(range(1, 13))
+        assert sum(counts.merchants_new for _, counts in made) == 12
+        assert [merchant.merchant_no for merchant in store.merchants()] == [numbers[name] for name in sorted(numbers)]
+
+    @pytest.mark.parametrize("act", ["put_slots", "put_catalogue", "retire_merchants"])
+    def test_an_import_waits_for_the_batch_that_holds_its_merchant(
+        self, store: Store, beside: Store, shop: Shop, act: str
+    ) -> None:
+        """Sweeper, import and console write under the same locks (DESIGN 2)."""
+        slots = shop.offer(Offered(spots_total=9))
+        acts: dict[str, Callable[[], object]] = {
+            "put_slots": lambda: beside.put_slots(1, slots),
+            "put_catalogue": lambda: beside.put_catalogue("m1", "new", [CUT], [], []),
+            "retire_merchants": lambda: beside.retire_merchants(["m1"]),
+        }
+        imports = threading.Thread(target=acts[act])
+        with store.transact(Wanted(merchant_ids={"m1"})):
+            imports.start()
+            imports.join(0.2)
+            assert imports.is_alive()
+        imports.join(10)
+        assert not imports.is_alive()
 
     def test_imports_and_requests_take_turns(self, store: Store, beside: Store, shop: Shop, clock: HandClock) -> None:
         """An import never touches the counter that requests draw from, nor what they claimed."""

@@ -35,7 +35,7 @@ _TOLD = {
     "25P03": "this program left a transaction idle for too long",
     "28": "the database does not let this user in: check the user and password of the store's address",
     "3D": "there is no such database: check the store's address",
-    "42501": "this user may not do that to the ledger: grant it what deploy/postgres/roles.sql grants",
+    "42501": "this user may not do that to the ledger: run deploy/postgres/grants.sql",
     "42P01": "a table of the ledger is missing: has somebody dropped it, or is the search_path another?",
     "53": "the database has no room: its disk, its memory or its connections are used up",
     "55P03": "another writer held a merchant for too long",
