@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from slotlease.inventory.example import YOGA
 from slotlease.store.clock import system_clock
 from slotlease.verify.feed import read_offers
 from slotlease.verify.shop import SECOND_US, Resources
 from tests.cli.running import run
 from tests.verify.judging import example_ledger
 from tests.verify.stranger import Key, stranger
+from tests.verify.stranger_v3 import stranger_v3
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -33,7 +35,7 @@ NO_CHECKS = {
     *("booking.cancel.then-move", "booking.move.taken", "booking.move.taken-keeps"),
     *("robustness.instant", "robustness.duration"),
 }
-NO_LOCKS = {"race.last-spot.bookings"}
+NO_LOCKS = {"race.last-spot.bookings", "race.adds-up"}
 COUNTED_TWICE = {"race.one-cancellation", "lost.cancel"}
 
 
@@ -72,6 +74,28 @@ def test_a_server_written_quickly_fails_where_it_is_wrong_and_nowhere_else(tmp_p
     }
     assert outcome.code == 1
     assert "Everything that was booked is cancelled." in outcome.out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("service_id", ["", YOGA], ids=["all kinds of slots", "classes of twelve alone"])
+def test_a_right_server_of_a_new_partner_passes_without_leases_and_without_counts(
+    service_id: str, tmp_path: Path, capsys: Capsys
+) -> None:
+    """The lookup says whether there is a spot and not how many, and a class has more than one."""
+    _, (feed,) = example_ledger(tmp_path, merchants=12)
+    offered = json.loads(feed.read_text("utf-8"))
+    for part in offered["service_availability"]:
+        part["availability"] = [one for one in part["availability"] if service_id in {"", one["service_id"]}]
+    feed.write_text(json.dumps(offered), encoding="utf-8")
+    report = tmp_path / "report.json"
+    with stranger_v3(spots_of(feed)) as address:
+        words = ("--api", "v3", "--availability", str(feed), "--qps", "200", "--calls", "5", "--json", str(report))
+        outcome = run(capsys, "verify", address, *words)
+    others = {name: one for name, one in read(report).items() if one["outcome"] not in {"pass", "skipped"}}
+    assert {name: (one["outcome"], one["why"], one["findings"]) for name, one in others.items()} == {}
+    assert outcome.code == 0
+    passed = [name for name, one in read(report).items() if one["outcome"] == "pass"]
+    assert {"booking.token.one-effect", "booking.move.spots", "race.one-token.bookings", "lost.booking"} <= set(passed)
 
 
 def test_a_server_that_never_answers_is_given_up_soon(tmp_path: Path, capsys: Capsys) -> None:
