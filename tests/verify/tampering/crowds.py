@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,8 @@ UNAVAILABLE = booking_pb2.BookingFailure.SLOT_UNAVAILABLE
 CROWD = 3
 """So many at once are no longer a caller whose answer was lost, and who asks again."""
 
+MEETS_S = 0.03
+
 _lock = threading.Lock()
 
 
@@ -27,6 +30,8 @@ def _together(call: Call, what: object) -> Iterator[int]:
         call.kept[what] = call.kept.get(what, 0) + 1
         number: int = call.kept[what]
     yield number
+    # Long enough for whoever was sent at the same instant to be seen, however busy the machine is.
+    time.sleep(MEETS_S)
     with _lock:
         call.kept[what] -= 1
 
@@ -96,4 +101,47 @@ def knows_the_token_of_a_lease_by_its_connection(call: Call) -> Any:
         first = call.kept.setdefault(token, call.peer)
     if token and first != call.peer:
         call.request.lease.user_reference = f"{token}-{call.peer}"
+    return call.pass_on()
+
+
+@fault("UpdateBooking", fails="race.opposite-moves")
+def locks_two_slots_in_the_order_of_the_request(call: Call) -> Any:
+    """Of two moves at once one is a deadlock's victim."""
+    if "status" in call.request.update_mask.paths:
+        return call.pass_on()
+    with _together(call, "moves") as number:
+        if number > 1:
+            raise Refused(grpc.StatusCode.INTERNAL, "internal error, incident 1")
+        return call.pass_on()
+
+
+@fault("CreateBooking", "UpdateBooking", "CheckAvailability", fails="race.adds-up")
+def counts_a_cancellation_twice_among_others(call: Call) -> Any:
+    if call.method == "CheckAvailability":
+        answer = call.pass_on()
+        answer.count_available += call.kept.get(answer.slot.start_time.seconds, 0)
+        return answer
+    with _together(call, "changes") as number:
+        answer = call.pass_on()
+        if call.method == "UpdateBooking" and number > 1:
+            call.kept[answer.booking.slot.start_time.seconds] = 1
+    return answer
+
+
+@fault("UpdateBooking", fails="lost.cancel race.one-cancellation")
+def knows_a_cancellation_by_its_connection(call: Call) -> Any:
+    return _known_by_connection(call, "status" in call.request.update_mask.paths)
+
+
+@fault("UpdateBooking", fails="lost.move")
+def knows_a_move_by_its_connection(call: Call) -> Any:
+    return _known_by_connection(call, "status" not in call.request.update_mask.paths)
+
+
+def _known_by_connection(call: Call, is_meant: bool) -> Any:
+    """The same again from elsewhere is an error."""
+    with _lock:
+        first = call.kept.setdefault(call.request.SerializeToString(deterministic=True), call.peer)
+    if is_meant and first != call.peer:
+        raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "it was done already")
     return call.pass_on()

@@ -136,3 +136,34 @@ def tells_the_status_in_the_numbers_of_version_0(call: Call) -> Any:
     if answer.booking_status == booking_pb2.CANCELED:
         answer.booking_status += 1
     return answer
+
+
+@fault("CreateLease", fails="lease.echo.merchant")
+def names_a_merchant_by_its_own_key(call: Call) -> Any:
+    answer = call.pass_on()
+    if answer.HasField("lease"):
+        answer.lease.slot.merchant_id = "merchant/1"
+    return answer
+
+
+@fault("CreateLease", fails="lease.echo.service")
+def names_a_service_by_its_own_key(call: Call) -> Any:
+    answer = call.pass_on()
+    if answer.HasField("lease"):
+        answer.lease.slot.service_id = "service/1"
+    return answer
+
+
+@fault("CreateLease", fails="lease.echo.duration")
+def answers_the_usual_length_of_a_service(call: Call) -> Any:
+    answer = call.pass_on()
+    if answer.HasField("lease"):
+        answer.lease.slot.duration.seconds += 900
+    return answer
+
+
+@fault("GetBookingStatus", fails="booking.status")
+def tells_a_status_without_the_id(call: Call) -> Any:
+    answer = call.pass_on()
+    answer.booking_id = ""
+    return answer

@@ -10,6 +10,7 @@ import grpc
 from slotlease.wire.proto.v2 import booking_service_pb2 as service_pb2
 from tests.verify.tampering.fault import Call, Refused, fault
 
+HUGE = 1_000_000
 HANGS_S = 1.5
 """Longer than its caller waits."""
 
@@ -83,3 +84,16 @@ def writes_names_in_ASCII(call: Call) -> Any:  # noqa: N802 - it is its name
     if user.given_name:
         user.given_name = user.given_name.encode("ascii", "replace").decode()
     return answer
+
+
+@fault("CheckAvailability", fails="robustness.huge")
+def reads_whatever_is_sent(call: Call) -> Any:
+    return call.pass_on() if len(call.raw) < HUGE else service_pb2.CheckAvailabilityResponse()
+
+
+@fault("CheckAvailability", "Check", fails="robustness.alive", warns="robustness.huge")
+def dies_of_a_huge_request(call: Call) -> Any:
+    if len(call.raw) > HUGE or call.kept:
+        call.kept["dead"] = True
+        raise Refused(grpc.StatusCode.UNAVAILABLE, "connection reset by peer")
+    return call.pass_on()

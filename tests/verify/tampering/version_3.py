@@ -29,3 +29,14 @@ def answers_404_for_an_unknown_booking(call: Call) -> Any:
         return call.pass_on()
     except Refused as error:
         raise Refused(grpc.StatusCode.NOT_FOUND, error.text) from error
+
+
+@fault(
+    "CheckAvailability",
+    "BatchAvailabilityLookup",
+    fails="availability.offered",
+    stops="availability.agree.feed booking",
+    versions=V3,
+)
+def cannot_be_asked_what_is_free(call: Call) -> Any:
+    raise Refused(grpc.StatusCode.NOT_FOUND, f"no {call.method}")

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 
 from slotlease.wire.proto.v2 import booking_pb2
+from slotlease.wire.proto.v2 import booking_service_pb2 as service_pb2
 from tests.verify.tampering.fault import V2_AND_V3, Call, Refused, fault
 
 
@@ -93,3 +94,14 @@ def fills_in_what_is_missing(call: Call) -> Any:
 def answers_UNKNOWN_where_it_has_no_leases(call: Call) -> Any:  # noqa: N802 - it is the status
     call.kept["asked"] = True
     raise Refused(grpc.StatusCode.UNKNOWN, "Exception calling application: 'NoneType' object has no attribute 'id'")
+
+
+@fault("CreateBooking", fails="booking.unknown-merchant booking.unknown-service", warns="booking.unknown-slot")
+def says_of_what_it_does_not_know_that_it_is_full(call: Call) -> Any:
+    try:
+        return call.pass_on()
+    except Refused as error:
+        if not any(f"no {what}" in error.text for what in ("merchant", "service", "slot")):
+            raise
+        cause = booking_pb2.BookingFailure.SLOT_UNAVAILABLE
+        return service_pb2.CreateBookingResponse(booking_failure=booking_pb2.BookingFailure(cause=cause))
