@@ -104,7 +104,7 @@ def faults(_scale: float, _seed: int) -> Run:
 
 def model_on_postgres(scale: float, seed: int) -> Run:
     effort = _at_least_1(10 * scale)
-    much = f"{8 * effort:,} programs of 40 steps and {5 * effort:,} days on both engines, {4 * effort:,} by socket"
+    much = f"{6 * effort:,} programs of 40 steps and {5 * effort:,} days on both engines, {4 * effort:,} by socket"
     return _model(seed, effort, "on_postgres", much)
 
 

@@ -20,7 +20,7 @@ from tests.postgres.ledger_database import LedgerDatabase, ledger_database
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 
-EXAMPLES = 4
+EXAMPLES = 3
 EXAMPLES_BY_WIRE = 2
 SEEDS = seeds(1)
 

@@ -46,7 +46,7 @@ def test_on_lines_that_are_lost_again_and_again_each_request_ends_as_one_effect(
         for number, line in enumerate((one, other)):
             line.arm_with(bad_line(Random(f"{seed} {number}")))  # noqa: S311 - chooses, hides nothing
         with served_at(one.url, other.url) as servers:
-            town.call([server.address for server in servers], 3 * CALLS)
+            town.call([server.address for server in servers], 2 * CALLS)
             lost = one.lost + other.lost
             one.mend()
             other.mend()
