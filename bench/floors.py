@@ -27,17 +27,18 @@ def _figure(name: str, row: Row) -> Callable[[Rows], float | None]:
     return lambda rows: rows[row].middle_of(name) if row in rows else None
 
 
-def _ratio(name: str, row: Row, by: Row) -> Callable[[Rows], float | None]:
-    """Of a figure of one row to the calls/s of another."""
+def _ratio(name: str, row: Row, by: Row, name_by: str = "calls_per_s") -> Callable[[Rows], float | None]:
+    """Of a figure of one row to a figure of another."""
 
     def reached(rows: Rows) -> float | None:
         if row not in rows or by not in rows:
             return None
-        return rows[row].middle_of(name) / rows[by].middle_of("calls_per_s")
+        return rows[row].middle_of(name) / rows[by].middle_of(name_by)
 
     return reached
 
 
+SCALE = ("lease-1m-slots", "lease-10m-slots", "lease-1m-expired", "lease-10k-merchants")
 _GRPCIO, _NATIVE = Row("lease-uniform"), Row("lease-uniform", 128, "native")
 _POSTGRES = Row("lease-uniform", 128, "native", "postgres")
 _HOT = Row("lease-hot", 128, "native", "postgres")
@@ -67,6 +68,9 @@ def _floors() -> Iterator[Floor]:
     ):
         single = _figure("p50_ms", Row("lease-uniform", 1, transport, store))
         yield Floor(f"one call alone, {store}, {transport}, p50 ms", limit_ms, single, caps=True)
+    for workload in SCALE:
+        cost = _ratio("server_us", Row(workload, 128, "native"), _NATIVE, "server_us")
+        yield Floor(f"{workload}: processor time, of that with 10,000 slots", 1.25, cost, caps=True)
     large = Row("lease-1m-slots", 128, "native")
     yield Floor("start to serving with 1 million slots, s", 1.5, _figure("start_s", large), caps=True)
     yield Floor("memory before the first call, grpcio, MB", 90, _figure("idle_mb", _GRPCIO), caps=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from bench.floors import SCALE
 from bench.row import CPP, PLAIN, Row
 
 
@@ -63,8 +64,6 @@ _USUAL = (
 )
 USUAL = Programme(_USUAL, runs=3, tries=4)
 
-_LARGE = ("lease-1m-slots", "lease-10m-slots", "lease-1m-expired", "lease-10k-merchants")
-
 
 def _cross() -> Iterator[Row]:
     """Every workload on every store and transport, at the loads that are asked of it."""
@@ -80,7 +79,7 @@ def _cross() -> Iterator[Row]:
         yield Row("lease-hot", 128, NATIVE, store, batch_max=1)
     yield from (Row("lease-uniform", 128, NATIVE, POSTGRES, processes=number) for number in (2,))
     yield from (Row(workload, 128, NATIVE, POSTGRES) for workload in ("lease-1m-slots", "lease-1m-expired"))
-    yield from (Row(workload, 128, NATIVE) for workload in ("lease-uniform", *_LARGE))
+    yield from (Row(workload, 128, NATIVE) for workload in ("lease-uniform", *SCALE))
 
 
 def _cross_of(variant: Row) -> Iterator[Row]:
