@@ -18,11 +18,11 @@ from bench import caller
 from bench.caller import ECHO
 from bench.databases import Database
 from bench.machine import foreign_cores, memory_mb, peak_memory_mb, spent_s
-from bench.requests import METHODS, Encoder, Planned
+from bench.requests import METHODS, Encoder, Kind, Planned
 from bench.row import CPP, PLAIN, Measured, Row, Run
 from bench.servers import Server, audit_of_ledger, compiled, echoing, plain, serving
 from bench.tape import LOST, Call, Request, write_tape
-from bench.workloads import WORKLOADS, Workload, quantile
+from bench.workloads import WORKLOADS, Seen, Workload, quantile
 from slotlease.wire.proto.v2.booking_pb2 import BookingFailure
 
 WARM_S = 0.5
@@ -151,10 +151,20 @@ class _Running:
         seen = [(self.planned[call.record], call) for call in loaded.calls]
         wrong = [one for audit in self.workload.audits for one in audit(self.workload.inventory, seen)]
         if self.url and self.row.transport != PLAIN and self.workload.inventory.slots <= SLOTS_RECOUNTED:
-            wrong += audit_of_ledger(self.url)
+            wrong += audit_of_ledger(self.url, self._live(seen))
         if not any(call.is_answered for call in loaded.calls):
             wrong.append("no call was answered")
         return wrong
+
+    def _live(self, seen: Seen) -> int | None:
+        """Leases that were granted and not booked; None where some lapse, or where somebody had no answer."""
+        if self.workload.options or not all(call.is_answered for _, call in seen):
+            return None
+        leased, booked = (
+            {call.text for planned, call in seen if planned.kind is kind and call.told == "i"}
+            for kind in (Kind.LEASE, Kind.BOOK)
+        )
+        return self.workload.inventory.held + len(leased) - len(booked)
 
     def _crash_soon(self, server: Server, number: int) -> None:
         if self.workload.crashes:

@@ -130,10 +130,13 @@ def _end(process: subprocess.Popen[str]) -> None:
             pipe.close()
 
 
-def audit_of_ledger(url: str) -> list[str]:
-    """What `slotlease doctor` finds."""
+def audit_of_ledger(url: str, live: int | None) -> list[str]:
+    """What `slotlease doctor` finds, and whether there are as many live leases as there should be (None: who knows)."""
     store = open_store(url)
     try:
-        return [f"{finding.rule}: {finding.where}: {finding.what}" for finding in store.audit()]
+        found = [f"{finding.rule}: {finding.where}: {finding.what}" for finding in store.audit()]
+        if live is not None and live != store.live_leases():
+            found.append(f"{store.live_leases()} leases are live, and callers were told of {live}")
+        return found
     finally:
         store.close()
