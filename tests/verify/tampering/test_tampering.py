@@ -17,7 +17,6 @@ import grpc
 import pytest
 
 from slotlease.inventory.example import GYM, YOGA
-from slotlease.verify import cases_lease_ends
 from slotlease.verify.answer import Answer
 from slotlease.verify.asking import Asking, Left
 from slotlease.verify.case import Case, Outcome
@@ -91,7 +90,7 @@ def test_a_fault_fails_the_cases_that_name_it_and_no_other(
     shop: Shop, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault = FAULTS[number]
-    monkeypatch.setattr(cases_lease_ends, "WISH_S", 2)
+    monkeypatch.setattr("slotlease.verify.cases_lease_ends.WISH_S", 2)
     shop.layers[fault.version].spoil(fault)
     done = _tried(shop, fault, str(number + 2))
     told = {one: {r.case.id for r in done.results if r.outcome is one} for one in Outcome}
