@@ -9,8 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from slotlease.verify.caller_v3 import Json
 from slotlease.verify.line_http import HttpLine
 from slotlease.verify.shop import Dialing
+from slotlease.verify.speech import Speech
+from slotlease.wire.proto.v3.booking_service_pb2 import ListBookingsRequest, ListBookingsResponse
 
 TIMEOUT_S = 0.4
 Behaviour = Callable[[socket.socket], None]
@@ -100,3 +103,13 @@ def test_a_long_request_that_is_refused_before_its_end_gets_its_answer() -> None
 def test_a_connection_that_is_closed_is_made_anew() -> None:
     with behaving(says(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")) as line:
         assert [line.send("/v3/ListBookings", b"{}").word for _ in range(2)] == ["OK", "OK"]
+
+
+def test_an_answer_that_is_no_json_of_its_kind_is_no_answer() -> None:
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<html></html>"
+    with behaving(says(said)) as line:
+        asked = Speech(line, Json(), lambda method: f"/v3/{method}").ask
+        answer = asked("ListBookings", ListBookingsRequest(), ListBookingsResponse, lambda told: len(told.bookings))
+    assert (answer.word, answer.value) == ("UNKNOWN", None)
+    assert "is no ListBookingsResponse in JSON" in answer.flaw
+    assert answer.came == "<html></html>"
