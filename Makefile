@@ -55,7 +55,7 @@ prove: env-dev ## the long versions of all proofs (PROVE='--only crash --seed 7 
 	nice $(BIN)/python -m tests.prove $(PROVE)
 
 .PHONY: bench-quick
-bench-quick: env-dev ## speed in a minute: eight rows, one run of each (docs/performance.md)
+bench-quick: env-dev ## speed in a minute: nine rows, one run of each (docs/performance.md)
 	$(BIN)/python -m bench quick $(BENCH)
 
 .PHONY: bench

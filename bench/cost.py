@@ -74,7 +74,7 @@ def measure(folder: Path, transport: str = "grpcio") -> Cost:
 @contextmanager
 def _on_one_core() -> Iterator[None]:
     """For processes that are started meanwhile. How threads of one process wake each other across cores makes up a
-    third of what a call costs at one time and nothing at another: on one core the ratio stays within a twentieth."""
+    third of what a call costs at one time and nothing at another: on one core the ratio stays within a tenth."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
