@@ -15,9 +15,11 @@ from slotlease.store.open import open_store
 from slotlease.verify.case import GROUPS
 from slotlease.verify.cases import every_case
 from tests.cli.running import Outcome, run, run_process
+from tests.postgres_server import database
 from tests.verify.judging import LASTS_S, Judged, judged
 
 VERSIONS = ("v0", "v2", "v3")
+ELSEWHERE = "v2 on PostgreSQL over the native transport"
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -38,14 +40,19 @@ class Whole:
 
 
 @pytest.fixture(scope="module")
-def whole_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Whole]:
+def whole_runs(
+    tmp_path_factory: pytest.TempPathFactory, postgres: str, postgres_template: str
+) -> Iterator[dict[str, Whole]]:
     """Of all versions at the same time: most of a run is waiting for leases to end."""
-    with ThreadPoolExecutor(len(VERSIONS)) as pool:
-        return dict(zip(VERSIONS, pool.map(_whole_run, VERSIONS, map(tmp_path_factory.mktemp, VERSIONS)), strict=True))
+    with database(postgres, postgres_template) as url, ThreadPoolExecutor(len(VERSIONS) + 1) as pool:
+        runs = {version: pool.submit(_whole_run, version, tmp_path_factory.mktemp(version)) for version in VERSIONS}
+        elsewhere = tmp_path_factory.mktemp("elsewhere")
+        runs[ELSEWHERE] = pool.submit(_whole_run, "v2", elsewhere, "--transport", "native", url=url)
+        yield {name: run.result() for name, run in runs.items()}
 
 
-def _whole_run(version: str, folder: Path) -> Whole:
-    with judged(folder, "--rest", "127.0.0.1:0") as server:
+def _whole_run(version: str, folder: Path, *options: str, url: str = "") -> Whole:
+    with judged(folder, "--rest", "127.0.0.1:0", *options, url=url) as server:
         words = (*server.words_of(version), "--qps", "50", "--output_dir", "out")
         outcome = run_process(*words, cwd=folder, lasts_s=LASTS_S)
     report = folder / "out" / "report.json"
@@ -54,7 +61,7 @@ def _whole_run(version: str, folder: Path) -> Whole:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", [*VERSIONS, ELSEWHERE])
 def test_our_own_server_passes_everything_and_gets_back_all_that_was_booked(
     whole_runs: dict[str, Whole], version: str
 ) -> None:
