@@ -55,8 +55,8 @@ class _HastyTransaction:
 
 def answer_before_commit() -> None:
     class Hasty(Batches):
-        def __init__(self, store: Store, *others: Any) -> None:
-            super().__init__(cast("Store", _HastyStore(store)), *others)
+        def __init__(self, store: Store, *others: Any, **named: Any) -> None:
+            super().__init__(cast("Store", _HastyStore(store)), *others, **named)
 
     setattr(desk, "Batches", Hasty)  # noqa: B010 - to a type checker a class never changes
 
