@@ -11,7 +11,15 @@ from slotlease.desk.batch import Batches
 from slotlease.desk.operation import Operation
 from slotlease.domain.facts import Changes, Facts, Wanted
 from slotlease.domain.view import View
-from slotlease.store.protocol import CommitUnknown, Snapshot, Store, StoreConflict, StoreUnavailable, Transaction
+from slotlease.store.protocol import (
+    CommitUnknown,
+    Snapshot,
+    Store,
+    StoreConflict,
+    StoreDeadlock,
+    StoreUnavailable,
+    Transaction,
+)
 from tests.support import Shop
 
 
@@ -56,6 +64,10 @@ def done(transaction: Transaction, changes: Changes) -> None:
 
 def conflict(_transaction: Transaction, _changes: Changes) -> None:
     raise StoreConflict("another writer came between")
+
+
+def deadlock(_transaction: Transaction, _changes: Changes) -> None:
+    raise StoreDeadlock("writers waited for each other")
 
 
 def unavailable(_transaction: Transaction, _changes: Changes) -> None:

@@ -21,7 +21,7 @@ from slotlease.domain.booking import contact_key
 from slotlease.store.protocol import Store
 from slotlease.telemetry.metrics import Metrics
 from slotlease.telemetry.traces import Traces
-from tests.desk.broken import Commit, LossyStore, conflict, lost_after, lost_before, unavailable
+from tests.desk.broken import Commit, LossyStore, conflict, deadlock, lost_after, lost_before, unavailable
 from tests.support import MINUTE_US, Offered, Shop, granted, open_shop, user
 from tests.telemetry.reading import value_of
 from tests.telemetry.spans import traces_to
@@ -145,7 +145,9 @@ def test_a_booking_of_version_0_is_counted_as_any_other(shop: Shop) -> None:
     assert counted.value("replays_total", method="CreateBooking") == 1
 
 
-@pytest.mark.parametrize(("fault", "why"), [(conflict, "conflict"), (lost_before, "commit_unknown")])
+@pytest.mark.parametrize(
+    ("fault", "why"), [(conflict, "conflict"), (deadlock, "deadlock"), (lost_before, "commit_unknown")]
+)
 def test_a_batch_done_again_is_counted_once_and_its_leases_once(shop: Shop, fault: Commit, why: str) -> None:
     counted = Counted(shop, fault)
     shop.lease(ASKED)

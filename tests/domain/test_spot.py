@@ -86,7 +86,7 @@ def test_slot_that_nobody_counted_gives_its_next_number() -> None:
     assert choice is not None
     assert (choice.spot_no, choice.replaces, choice.bury) == (5, None, ())
     taken = uncounted.with_taken(choice)
-    assert (taken.highest, taken.busy, taken.counted) == (5, 5, False)
+    assert taken == replace(uncounted, highest=5, busy=5)
 
 
 def test_slot_that_nobody_counted_learns_nothing_of_spots_that_come_free() -> None:
