@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import ClassVar
 
-from slotlease.domain.booking import Booking
 from slotlease.domain.credential import Credential
-from slotlease.domain.event import EventTold
-from slotlease.domain.facts import Changes, Facts, RowKey, Wanted
-from slotlease.domain.lease import Lease
-from slotlease.domain.marketing import MarketingPreference
+from slotlease.domain.facts import Changes, Facts, Wanted
 from slotlease.domain.merchant import Merchant, Service
 from slotlease.domain.slot import Slot
-from slotlease.store import address, audit, catalogue, outbox, postgres_slots, rows, statements
+from slotlease.store import address, audit, catalogue, postgres_slots, rows, statements
 from slotlease.store import postgres_statements as batch
 from slotlease.store.postgres_connections import Connections, Session, open_session
 from slotlease.store.postgres_prefetch import Catalogues, Prefetch
 from slotlease.store.postgres_schema import migrate, require_current
 from slotlease.store.prefetch import Query
-from slotlease.store.protocol import CatalogueCounts, Claims, Finding, SchemaVersions
+from slotlease.store.protocol import CatalogueCounts, Finding, SchemaVersions
+from slotlease.store.reads import Reads
 from slotlease.store.writes import net_writes
 
 
-class PostgresStore:
+class PostgresStore(Reads):
     """See `protocol.Store`. Opened once by a process, shared by its threads. `clock` is the SQL of the one clock that
     judges leases, in microseconds since 1970 UTC. Raises StoreRefused, StoreUnavailable."""
 
@@ -81,45 +78,6 @@ class PostgresStore:
 
     # --- operators -----------------------------------------------------------------------------------------------
 
-    def leases(self, *, live_only: bool, limit: int, expired_only: bool = False) -> Sequence[Lease]:
-        with self._read() as (query, now_us):
-            among = {
-                "live_at_us": now_us if live_only else None,
-                "expired_at_us": now_us if expired_only else None,
-                "rows_max": limit,
-            }
-            return [rows.lease_of(row[1:], row[0]) for row in query(statements.LEASES_NEWEST, among)]
-
-    def bookings(self, *, limit: int) -> Sequence[Booking]:
-        with self._read() as (query, _):
-            return [rows.booking_of(row[1:], row[0]) for row in query(statements.BOOKINGS_LATEST, {"rows_max": limit})]
-
-    def live_leases(self) -> int:
-        with self._read() as (query, now_us):
-            ((count,),) = query(statements.LIVE_LEASES, {"now_us": now_us})
-            return int(count)
-
-    def lapsed_leases(self, *, after: RowKey, limit: int) -> Sequence[RowKey]:
-        with self._read() as (query, now_us):
-            after_row = {"merchant_no": after[0], "lease_no": after[1]}
-            found = query(statements.LAPSED_LEASES, {**after_row, "now_us": now_us, "rows_max": limit})
-            return [(row[0], row[1]) for row in found]
-
-    def old_leases(self, *, kept_us: int, after: RowKey, limit: int) -> Sequence[RowKey]:
-        with self._read() as (query, now_us):
-            after_row = {"merchant_no": after[0], "lease_no": after[1]}
-            found = query(statements.OLD_LEASES, {**after_row, "ended_by_us": now_us - kept_us, "rows_max": limit})
-            return [(row[0], row[1]) for row in found]
-
-    def events(self, *, after: Mapping[int, int], merchant_id: str | None, limit: int) -> Sequence[EventTold]:
-        with self._read() as (query, _):
-            return outbox.read(query, after, merchant_id, limit)
-
-    def marketing_preferences(self, *, after: str, limit: int) -> Sequence[MarketingPreference]:
-        with self._read() as (query, _):
-            page = {"after_user_id": after, "rows_max": limit}
-            return [rows.marketing_preference_of(row) for row in query(statements.MARKETING_PREFERENCES, page)]
-
     @property
     def audit_rules(self) -> Sequence[str]:
         return audit.RULES
@@ -137,10 +95,6 @@ class PostgresStore:
             facts = Facts(0)
             Prefetch(session, facts, self._catalogues, counts_all=False).every_merchant()
             return [facts.merchants[merchant_id] for merchant_id in sorted(facts.merchants)]
-
-    def merchant_names(self) -> dict[str, str]:
-        with self._read() as (query, _):
-            return {row[0]: row[1] for row in query(statements.MERCHANT_NAMES, {})}
 
     def retire_merchants(self, merchant_ids: Sequence[str]) -> None:
         if merchant_ids:
@@ -169,28 +123,6 @@ class PostgresStore:
             page = {"merchant_no": merchant_no, "after_slot_no": after_slot_no, "rows_max": limit}
             return {slot.slot_no: slot for slot in map(rows.slot_of, query(statements.SLOTS_OF_MERCHANT, page))}
 
-    def slots_by_start(self, merchant_no: int, *, after: tuple[int, int], until_us: int, limit: int) -> Sequence[Slot]:
-        with self._read() as (query, _):
-            page = {
-                "merchant_no": merchant_no,
-                "after_start_us": after[0],
-                "after_slot_no": after[1],
-                "until_us": until_us,
-                "rows_max": limit,
-            }
-            return [rows.slot_of(row) for row in query(statements.SLOTS_BY_START, page)]
-
-    def claims(self, merchant_no: int, *, from_us: int, until_us: int) -> dict[int, Claims]:
-        with self._read() as (query, now_us):
-            span = {"merchant_no": merchant_no, "from_us": from_us, "until_us": until_us, "now_us": now_us}
-            found = query(statements.CLAIMS_ON_SLOTS, span)
-            return {slot_no: Claims(leases, bookings) for slot_no, leases, bookings in found}
-
-    def own_bookings(self, merchant_no: int, at_us: int) -> dict[int, int]:
-        with self._read() as (query, _):
-            found = query(statements.OWN_BOOKINGS_AT, {"merchant_no": merchant_no, "at_us": at_us})
-            return {row[0]: row[1] for row in found}
-
     def put_slots(self, merchant_no: int, slots: Sequence[Slot], *, held_max_s: float | None = None) -> int:
         if not slots:
             return 0
@@ -202,10 +134,6 @@ class PostgresStore:
             return postgres_slots.put(session, params, held_max_s)
 
     # --- who may call version 3 --------------------------------------------------------------------------------------
-
-    def credentials(self) -> Sequence[Credential]:
-        with self._read() as (query, _):
-            return [Credential(*row) for row in query(statements.CREDENTIALS, {})]
 
     def add_credential(self, credential: Credential) -> bool:
         with self._write() as session:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -11,24 +11,20 @@ from typing import ClassVar
 
 import apsw
 
-from slotlease.domain.booking import Booking
 from slotlease.domain.credential import Credential
-from slotlease.domain.event import EventTold
-from slotlease.domain.facts import Changes, Facts, RowKey, Wanted
-from slotlease.domain.lease import Lease
-from slotlease.domain.marketing import MarketingPreference
+from slotlease.domain.facts import Changes, Facts, Wanted
 from slotlease.domain.merchant import Merchant, Service
 from slotlease.domain.slot import Slot
-from slotlease.store import audit, catalogue, outbox, rows, statements
+from slotlease.store import audit, catalogue, rows, statements
 from slotlease.store import slots as slot_rows
 from slotlease.store.prefetch import EVERY_ROW, Catalogues, Prefetch, Query, QueryEach
 from slotlease.store.protocol import (
     CatalogueCounts,
-    Claims,
     Clock,
     Finding,
     StoreConflict,
 )
+from slotlease.store.reads import Reads
 from slotlease.store.rows import Params, Row
 from slotlease.store.sqlite_connections import Connections
 from slotlease.store.sqlite_file import (
@@ -43,7 +39,7 @@ from slotlease.store.sqlite_file import (
 from slotlease.store.writes import net_writes
 
 
-class SqliteStore:
+class SqliteStore(Reads):
     """See `protocol.Store`. Opened once by a process, shared by its threads. Raises StoreRefused."""
 
     def __init__(self, path: str, clock: Clock, *, create: bool, serve: bool) -> None:
@@ -109,46 +105,6 @@ class SqliteStore:
 
     # --- operators -----------------------------------------------------------------------------------------------
 
-    def leases(self, *, live_only: bool, limit: int, expired_only: bool = False) -> Sequence[Lease]:
-        with self._read() as (query, now_us):
-            among = {
-                "live_at_us": now_us if live_only else None,
-                "expired_at_us": now_us if expired_only else None,
-                "rows_max": limit,
-            }
-            found = query(statements.LEASES_NEWEST, among)
-            return [rows.lease_of(row[1:], row[0]) for row in found]
-
-    def bookings(self, *, limit: int) -> Sequence[Booking]:
-        with self._read() as (query, _):
-            return [rows.booking_of(row[1:], row[0]) for row in query(statements.BOOKINGS_LATEST, {"rows_max": limit})]
-
-    def live_leases(self) -> int:
-        with self._read() as (query, now_us):
-            ((count,),) = query(statements.LIVE_LEASES, {"now_us": now_us})
-            return int(count)
-
-    def lapsed_leases(self, *, after: RowKey, limit: int) -> Sequence[RowKey]:
-        with self._read() as (query, now_us):
-            after_row = {"merchant_no": after[0], "lease_no": after[1]}
-            found = query(statements.LAPSED_LEASES, {**after_row, "now_us": now_us, "rows_max": limit})
-            return [(row[0], row[1]) for row in found]
-
-    def old_leases(self, *, kept_us: int, after: RowKey, limit: int) -> Sequence[RowKey]:
-        with self._read() as (query, now_us):
-            after_row = {"merchant_no": after[0], "lease_no": after[1]}
-            found = query(statements.OLD_LEASES, {**after_row, "ended_by_us": now_us - kept_us, "rows_max": limit})
-            return [(row[0], row[1]) for row in found]
-
-    def events(self, *, after: Mapping[int, int], merchant_id: str | None, limit: int) -> Sequence[EventTold]:
-        with self._read() as (query, _):
-            return outbox.read(query, after, merchant_id, limit)
-
-    def marketing_preferences(self, *, after: str, limit: int) -> Sequence[MarketingPreference]:
-        with self._read() as (query, _):
-            page = {"after_user_id": after, "rows_max": limit}
-            return [rows.marketing_preference_of(row) for row in query(statements.MARKETING_PREFERENCES, page)]
-
     @property
     def audit_rules(self) -> Sequence[str]:
         return (audit.FILE_IS_WHOLE, *audit.RULES)
@@ -172,10 +128,6 @@ class SqliteStore:
             wanted = Wanted(merchant_ids={row[1] for row in query(statements.MERCHANTS, {})})
             Prefetch(query, _query_each_on(connection), facts, self._catalogues, counts_all=False).load(wanted)
             return [facts.merchants[merchant_id] for merchant_id in sorted(facts.merchants)]
-
-    def merchant_names(self) -> dict[str, str]:
-        with self._read() as (query, _):
-            return {row[0]: row[1] for row in query(statements.MERCHANT_NAMES, {})}
 
     def retire_merchants(self, merchant_ids: Sequence[str]) -> None:
         if merchant_ids:
@@ -202,28 +154,6 @@ class SqliteStore:
             page = {"merchant_no": merchant_no, "after_slot_no": after_slot_no, "rows_max": rows_max}
             return {slot.slot_no: slot for slot in map(rows.slot_of, query(statements.SLOTS_OF_MERCHANT, page))}
 
-    def slots_by_start(self, merchant_no: int, *, after: tuple[int, int], until_us: int, limit: int) -> Sequence[Slot]:
-        with self._read() as (query, _):
-            page = {
-                "merchant_no": merchant_no,
-                "after_start_us": after[0],
-                "after_slot_no": after[1],
-                "until_us": until_us,
-                "rows_max": limit,
-            }
-            return [rows.slot_of(row) for row in query(statements.SLOTS_BY_START, page)]
-
-    def claims(self, merchant_no: int, *, from_us: int, until_us: int) -> dict[int, Claims]:
-        with self._read() as (query, now_us):
-            span = {"merchant_no": merchant_no, "from_us": from_us, "until_us": until_us, "now_us": now_us}
-            found = query(statements.CLAIMS_ON_SLOTS, span)
-            return {slot_no: Claims(leases, bookings) for slot_no, leases, bookings in found}
-
-    def own_bookings(self, merchant_no: int, at_us: int) -> dict[int, int]:
-        with self._read() as (query, _):
-            found = query(statements.OWN_BOOKINGS_AT, {"merchant_no": merchant_no, "at_us": at_us})
-            return {row[0]: row[1] for row in found}
-
     def put_slots(self, merchant_no: int, slots: Sequence[Slot], *, held_max_s: float | None = None) -> int:
         if not slots:
             return 0
@@ -236,10 +166,6 @@ class SqliteStore:
             return slot_rows.put(connection, params, held_max_s)
 
     # --- who may call version 3 --------------------------------------------------------------------------------------
-
-    def credentials(self) -> Sequence[Credential]:
-        with self._read() as (query, _):
-            return [Credential(*row) for row in query(statements.CREDENTIALS, {})]
 
     def add_credential(self, credential: Credential) -> bool:
         with self._write() as connection:
