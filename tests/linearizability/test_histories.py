@@ -25,8 +25,9 @@ from tests.wire.conftest import Served, serving
 pytestmark = pytest.mark.slow
 
 HISTORIES = 20
-EVERY = 5
-"""A planted mistake shows itself in one of five cases in which it could."""
+EVERY = 2
+"""A planted mistake shows itself in one of two cases in which it could: seldom enough to look like the truth, and often
+enough for two histories."""
 
 
 @pytest.fixture
@@ -93,7 +94,8 @@ def test_what_a_broken_rule_would_sell_twice_the_ledger_itself_refuses(
     with serving(shop) as served:
         figures = run([served], range(2))
     assert served.incidents
-    assert figures.codes["INTERNAL"] == len(served.incidents)
+    unheard = len(served.incidents) - figures.codes["INTERNAL"]
+    assert 0 <= unheard <= figures.codes["DEADLINE_EXCEEDED"]  # nobody waits who gave up
     assert figures.wrong == []
     assert shop.store.audit() == []
 
