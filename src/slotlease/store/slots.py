@@ -10,6 +10,7 @@ import apsw
 from slotlease.store import statements
 from slotlease.store.protocol import RowRefused
 from slotlease.store.rows import Params
+from slotlease.store.sqlite_binding import run_each
 
 ROWS_BETWEEN_LOOKS = 50
 """Rows written between two looks at the clock: a fraction of a millisecond."""
@@ -23,7 +24,7 @@ def put(connection: apsw.Connection, slots: Sequence[Params], held_max_s: float 
     while written < len(slots) and (written == 0 or stop_s is None or time.monotonic() < stop_s):
         piece = slots[written : written + ROWS_BETWEEN_LOOKS]
         before = connection.total_changes()
-        connection.executemany(statements.PUT_SLOT, piece)
+        run_each(connection, statements.PUT_SLOT, piece)
         if connection.total_changes() - before != len(piece):
             message = "a slot's number belongs to another slot of this merchant"
             raise RowRefused(message)

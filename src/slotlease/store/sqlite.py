@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,6 +27,7 @@ from slotlease.store.protocol import (
 )
 from slotlease.store.reads import Reads
 from slotlease.store.rows import Params, Row
+from slotlease.store.sqlite_binding import run_each
 from slotlease.store.sqlite_connections import Connections
 from slotlease.store.sqlite_file import (
     claim_for_server,
@@ -133,7 +135,7 @@ class SqliteStore(Reads):
         if merchant_ids:
             with self._write() as connection:
                 params = [{"merchant_id": merchant_id} for merchant_id in merchant_ids]
-                connection.executemany(statements.RETIRE_MERCHANT, params)
+                run_each(connection, statements.RETIRE_MERCHANT, params)
 
     def put_catalogue(
         self,
@@ -240,7 +242,7 @@ class SqliteTransaction(SqliteSnapshot):
 
 def _changed_by(connection: apsw.Connection, sql: str, params: list[Params]) -> int:
     before = connection.total_changes()
-    connection.executemany(sql, params)
+    run_each(connection, sql, params)
     return connection.total_changes() - before
 
 
@@ -252,7 +254,4 @@ def _query_on(connection: apsw.Connection) -> Query:
 
 
 def _query_each_on(connection: apsw.Connection) -> QueryEach:
-    def query_each(sql: str, params: Sequence[Params]) -> Iterable[Row]:
-        return connection.executemany(sql, params)
-
-    return query_each
+    return partial(run_each, connection)
