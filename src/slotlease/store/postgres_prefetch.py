@@ -292,7 +292,7 @@ class Prefetch:
 
 
 def _occupancy_of(row: Row) -> tuple[Slot, Occupancy]:
-    slot = rows.slot_of(row[:17])
+    slot = rows.slot_of(row[:16], row[16])
     highest, counts, busy, lapsed_count, lapsed_nos, busy_until_us, holder_nos, free_nos = row[17:]
     place = (slot.merchant_no, slot.slot_no, slot.start_us, slot.end_us, slot.staff_no, slot.room_no)
     if highest == 0 or not counts:

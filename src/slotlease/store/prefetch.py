@@ -3,8 +3,8 @@ by one. Slots, of which one request may name hundreds, are at least asked for to
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from slotlease.domain.booking import Booking
 from slotlease.domain.facts import CLAIMS_MAX, Facts, RowKey, Wanted, natural_key
@@ -99,51 +99,45 @@ class Prefetch:
         sought = [row_key for row_key, _, _ in named]
         self._facts.slots_sought.update(sought)
         self._add_slots(sought)
-        found: defaultdict[int, dict[int, Slot]] = defaultdict(dict)
+        found: dict[RowKey, Slot] = {}
         for row_key, key, takers in named:
             slot = self._facts.slots.get(row_key)
             if slot is not None and slot.natural_key == key:
                 self._takers[row_key] += takers
-                found[slot.merchant_no][slot.slot_no] = slot
-        for merchant_no, slots in found.items():
-            self._load_occupancies(merchant_no, slots)
-
-    def _load_occupancies(self, merchant_no: int, slots: dict[int, Slot]) -> None:
-        """Of these slots, and of all that share staff or a room with one of them at an overlapping time."""
-        others = self._rivals(merchant_no, slots.values()) - slots.keys()
-        rivals = [(merchant_no, slot_no) for slot_no in others]
+                found[row_key] = slot
+        # All that share staff or a room with one of them at an overlapping time.
+        rivals = self._rivals(found.values()) - found.keys()
         self._add_slots(rivals)
-        self._add_occupancies([*slots.values(), *(self._facts.slots[rival] for rival in rivals)])
+        self._add_occupancies(found | {rival: self._facts.slots[rival] for rival in rivals})
 
     def _add_slots(self, keys: Iterable[RowKey]) -> None:
         """Those that are there and not known yet, with the highest number of a spot of each."""
         unknown = [_of_slot(key) for key in keys if key not in self._facts.slots]
-        for *row, highest in self._query_each(statements.SLOT, unknown):
-            slot = rows.slot_of(row)
+        for *row, closed_by_operator, highest in self._query_each(statements.SLOT, unknown):
+            slot = rows.slot_of(row, closed_by_operator)
             self._facts.slots[slot.key] = slot
             self._highest[slot.key] = highest
 
-    def _add_occupancies(self, slots: Sequence[Slot]) -> None:
-        """`slots` are of one merchant."""
+    def _add_occupancies(self, slots: Mapping[RowKey, Slot]) -> None:
         now = {"now_us": self._facts.now_us}
-        counted = [{**_of_slot(slot.key), **now} for slot in slots if self._highest[slot.key] and self._counts(slot)]
-        found = self._query_each(statements.COUNT_SPOTS, counted)
-        counts: dict[int, tuple[int, int]] = {slot_no: (busy, lapsed) for slot_no, busy, lapsed in found}
-        for slot in slots:
-            self._facts.occupancies[slot.key] = self._occupancy(slot, counts.get(slot.slot_no))
+        counted = {key for key, slot in slots.items() if self._counts(key, slot)}
+        found = self._query_each(statements.COUNT_SPOTS, [_of_slot(key) | now for key in counted if self._highest[key]])
+        counts = {(merchant_no, slot_no): (busy, lapsed) for merchant_no, slot_no, busy, lapsed in found}
+        for key, slot in slots.items():
+            self._facts.occupancies[key] = self._occupancy(key, slot, counts.get(key), counted=key in counted)
 
-    def _counts(self, slot: Slot) -> bool:
+    def _counts(self, key: RowKey, slot: Slot) -> bool:
         """A slot with unused numbers for everybody need not be counted to be granted, unless it excludes others."""
         shares = bool(slot.staff_no or slot.room_no)
-        return self._counts_all or shares or self._highest[slot.key] + self._takers[slot.key] > slot.capacity
+        return self._counts_all or shares or self._highest[key] + self._takers[key] > slot.capacity
 
-    def _occupancy(self, slot: Slot, counts: tuple[int, int] | None) -> Occupancy:
-        highest, takers = self._highest[slot.key], self._takers[slot.key]
-        place = (slot.merchant_no, slot.slot_no, slot.start_us, slot.end_us, slot.staff_no, slot.room_no)
+    def _occupancy(self, key: RowKey, slot: Slot, counts: tuple[int, int] | None, *, counted: bool) -> Occupancy:
+        highest, takers = self._highest[key], self._takers[key]
+        place = (*key, slot.start_us, slot.end_us, slot.staff_no, slot.room_no)
         if counts is None:
-            return Occupancy(*place, highest=highest, counted=self._counts(slot), busy=highest)
+            return Occupancy(*place, highest=highest, counted=counted, busy=highest)
         busy, lapsed_count = counts
-        of_slot = _of_slot(slot.key)
+        of_slot = _of_slot(key)
         of_slot_now = {**of_slot, "now_us": self._facts.now_us}
         # Each taker needs one row, and buries another while more claims could be revived than the slot now holds.
         # A slot that shares staff or a room is buried whole when a rival counts it as gone.
@@ -161,14 +155,13 @@ class Prefetch:
             free=tuple(rows.spot_of(row) for row in free),
         )
 
-    def _rivals(self, merchant_no: int, slots: Iterable[Slot]) -> set[int]:
-        longest_us = self._facts.merchants[self._facts.merchant_ids[merchant_no]].longest_duration_us
+    def _rivals(self, slots: Iterable[Slot]) -> set[RowKey]:
         spans = [
             {
                 **_of_slot(slot.key),
                 "start_us": slot.start_us,
                 "end_us": slot.end_us,
-                "longest_duration_us": longest_us,
+                "longest_duration_us": self._longest_us(slot.merchant_no),
                 "staff_no": slot.staff_no,
                 "room_no": slot.room_no,
             }
@@ -177,7 +170,10 @@ class Prefetch:
         ]
         by_staff = self._query_each(statements.SLOTS_OVERLAPPING_ON_STAFF, [one for one in spans if one["staff_no"]])
         by_room = self._query_each(statements.SLOTS_OVERLAPPING_IN_ROOM, [one for one in spans if one["room_no"]])
-        return {row[0] for found in (by_staff, by_room) for row in found}
+        return {(merchant_no, slot_no) for found in (by_staff, by_room) for merchant_no, slot_no in found}
+
+    def _longest_us(self, merchant_no: int) -> int:
+        return self._facts.merchants[self._facts.merchant_ids[merchant_no]].longest_duration_us
 
     # --- leases and bookings -------------------------------------------------------------------------------------
 

@@ -77,7 +77,8 @@ class Reads(ABC):
                 "until_us": until_us,
                 "rows_max": limit,
             }
-            return [rows.slot_of(row) for row in query(statements.SLOTS_BY_START, page)]
+            found = query(statements.SLOTS_BY_START, page)
+            return [rows.slot_of(row, closed_by_operator) for *row, closed_by_operator in found]
 
     def claims(self, merchant_no: int, *, from_us: int, until_us: int) -> dict[int, Claims]:
         with self._read() as (query, now_us):

@@ -54,9 +54,11 @@ def service_params(service: Service) -> Params:
     }
 
 
-def slot_of(row: Row) -> Slot:
-    """The feed's columns, and where they were read for a request the operator's closing after them."""
-    return Slot(*row[:11], *map(bool, row[11:13]), *row[13:16], *map(bool, row[16:]))
+def slot_of(row: Row, closed_by_operator: int = 0) -> Slot:
+    """The feed's columns; what the operator closed is read beside them where it matters."""
+    *offered, closed, asynchronous, first_us, last_us, cancel_by_us = row
+    rules = [bool(closed), bool(asynchronous), first_us, last_us, cancel_by_us, bool(closed_by_operator)]
+    return Slot(*offered, *rules)
 
 
 def slot_params(slot: Slot) -> Params:

@@ -65,7 +65,7 @@ SLOT = f"""
     FROM slot WHERE merchant_no = :merchant_no AND slot_no = :slot_no
 """
 COUNT_SPOTS = """
-    SELECT :slot_no,
+    SELECT :merchant_no, :slot_no,
            count(*) FILTER (WHERE busy_until_us > :now_us),
            count(*) FILTER (WHERE busy_until_us BETWEEN 1 AND :now_us)
     FROM spot WHERE merchant_no = :merchant_no AND slot_no = :slot_no
@@ -87,7 +87,7 @@ def _slots_overlapping(shared: str) -> str:
     cost six times the search). A claim that overlaps began less than the merchant's longest duration ago: without that
     bound the search walks all the past of busy staff."""
     return f"""
-    SELECT slot_no FROM spot
+    SELECT merchant_no, slot_no FROM spot
     WHERE merchant_no = :merchant_no AND {shared} = :{shared} AND {shared} > 0
       AND start_us > :start_us - :longest_duration_us AND start_us < :end_us AND end_us > :start_us
       AND slot_no <> :slot_no AND busy_until_us > 0
