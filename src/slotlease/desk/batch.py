@@ -163,24 +163,26 @@ class Batches:
 
     def _want(self, requests: list[_Request]) -> tuple[Wanted, list[_Request]]:
         wanted = Wanted()
-        asking = [request for request in requests if self._runs(request, lambda op: op.want(wanted))]
-        return wanted, asking
+        return wanted, self._run_each(requests, lambda operation: operation.want(wanted))
 
     def _want_more(self, opened: Transaction | Snapshot, requests: list[_Request]) -> list[_Request]:
         more = Wanted()
-        asking = [r for r in requests if self._runs(r, lambda op: op.want_more(opened.facts, more))]
+        asking = self._run_each(requests, lambda operation: operation.want_more(opened.facts, more))
         if more != Wanted():
             opened.load(more)
         return asking
 
-    def _runs(self, request: _Request, step: Callable[[Operation[object]], None]) -> bool:
-        """Runs one step of a request; a mistake in it costs only that request."""
-        try:
-            step(request.operation)
-        except Exception as error:  # noqa: BLE001 - see above
-            request.answer = Broken(self._report(error))
-            return False
-        return True
+    def _run_each(self, requests: list[_Request], step: Callable[[Operation[object]], None]) -> list[_Request]:
+        """Runs one step of each request; a mistake in it costs only that request. Returns the others."""
+        asking = []
+        for request in requests:
+            try:
+                step(request.operation)
+            except Exception as error:  # noqa: BLE001 - see above
+                request.answer = Broken(self._report(error))
+            else:
+                asking.append(request)
+        return asking
 
     def _decide(self, facts: Facts, requests: list[_Request]) -> tuple[Changes, list[_Request]]:
         """Each in arrival order over one view. A rule that raises may have left the view half changed, so the
