@@ -139,32 +139,34 @@ class Reading:
     def instant_us(self, path: str, value: Timestamp, *, of_slot: bool) -> int:
         """Microseconds since 1970 UTC; protobuf itself accepts any numbers. A slot begins on a whole microsecond
         (DESIGN 5), another instant is cut to one."""
-        if not INSTANT_MIN_S <= value.seconds <= INSTANT_MAX_S or not 0 <= value.nanos < _NANOS:
+        seconds, nanos = value.seconds, value.nanos
+        if not INSTANT_MIN_S <= seconds <= INSTANT_MAX_S or not 0 <= nanos < _NANOS:
             self.note(path, "is no valid Timestamp: the years are 0001 to 9999, nanos are 0 to 999,999,999")
-        elif of_slot and value.nanos % _NANOS_PER_US:
+        elif of_slot and nanos % _NANOS_PER_US:
             self.note(path, _TOO_FINE, Reason.SLOT_UNKNOWN)
         else:
-            return value.seconds * SECOND_US + value.nanos // _NANOS_PER_US
+            return seconds * SECOND_US + nanos // _NANOS_PER_US
         return 0
 
     def duration_us(self, path: str, value: Duration) -> int:
         """Whole microseconds (DESIGN 5), more than 0 and at most 31 days."""
         # By hand: protobuf's own conversion takes mixed signs for something else (reliability 3.2).
+        seconds, nanos = value.seconds, value.nanos
         if (
-            abs(value.seconds) > DURATION_VALID_MAX_S
-            or abs(value.nanos) >= _NANOS
-            or (value.seconds < 0 < value.nanos)
-            or (value.nanos < 0 < value.seconds)
+            abs(seconds) > DURATION_VALID_MAX_S
+            or abs(nanos) >= _NANOS
+            or (seconds < 0 < nanos)
+            or (nanos < 0 < seconds)
         ):
             self.note(path, "is no valid Duration: within 10,000 years, nanos of the same sign as seconds")
-        elif value.seconds < 0 or value.nanos < 0 or not (value.seconds or value.nanos):
+        elif seconds < 0 or nanos < 0 or not (seconds or nanos):
             self.note(path, "must be more than nothing")
-        elif value.seconds > DURATION_MAX_S or (value.seconds == DURATION_MAX_S and value.nanos):
+        elif seconds > DURATION_MAX_S or (seconds == DURATION_MAX_S and nanos):
             self.note(path, "must be at most 31 days")
-        elif value.nanos % _NANOS_PER_US:
+        elif nanos % _NANOS_PER_US:
             self.note(path, _TOO_FINE, Reason.SLOT_UNKNOWN)
         else:
-            return value.seconds * SECOND_US + value.nanos // _NANOS_PER_US
+            return seconds * SECOND_US + nanos // _NANOS_PER_US
         return 0
 
     def end_in_time(self, path: str, start_us: int, duration_us: int) -> None:
