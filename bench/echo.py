@@ -8,17 +8,28 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from typing import cast
 
 import grpc.aio
 import uvloop
 from starlette.types import Receive, Scope, Send
 
 from bench.requests import ECHO_PATH
-from slotlease.transport import NEW_SERVERS, GrpcTransport
+from slotlease.desk.desk import Desk
+from slotlease.desk.lane import Ticket
+from slotlease.transport import GrpcTransport
 from slotlease.transport_http import HttpTransport
+from slotlease.transport_native import NativeTransport
 from slotlease.wire.proto.v2 import booking_service_pb2 as rpc
 
 LEASE_ID = "l1-100000-" + "0" * 32
+
+
+class NobodyAsked:
+    """In a desk's place: an echo asks for nothing."""
+
+    def work(self, tickets: list[Ticket]) -> None:
+        assert tickets == []  # noqa: S101 - see above
 
 
 async def echo(payload: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
@@ -49,8 +60,12 @@ async def serve(transport: str) -> None:
         http = HttpTransport()
         port = http.bind("127.0.0.1:0")
         await http.start(echo_http)
+    elif transport == "native":
+        native = NativeTransport({ECHO_PATH: echo}, cast("Desk", NobodyAsked()), str)
+        port = native.bind("127.0.0.1:0")
+        await native.start()
     else:
-        served = GrpcTransport({ECHO_PATH: echo}, new_server=NEW_SERVERS[transport])
+        served = GrpcTransport({ECHO_PATH: echo})
         port = served.bind("127.0.0.1:0")
         await served.start()
     sys.stdout.write(f"127.0.0.1:{port}\n")

@@ -11,9 +11,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -35,10 +34,11 @@ from slotlease.store.protocol import Store
 from slotlease.telemetry import Report, on_stray_of_loop, reporter, set_up_logs, tell_strays
 from slotlease.telemetry.metrics import Metrics
 from slotlease.telemetry.traces import open_traces
-from slotlease.transport import NEW_SERVERS, GrpcTransport, Limits
+from slotlease.transport import GrpcTransport, Handler, Limits
+from slotlease.transport_native import NativeTransport
 from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.admission import Admission
-from slotlease.wire.bridge import AskDesk
+from slotlease.wire.bridge import AskDesk, ask_in_turn
 from slotlease.wire.callers import Callers
 
 if TYPE_CHECKING:
@@ -96,12 +96,20 @@ def new_secret() -> bytes:
     return secrets.token_bytes(SECRET_BYTES)
 
 
-def many_secrets() -> Iterator[bytes]:
-    """The same for many ids, on one thread. Each draw gives up the interpreter's lock, which another thread may keep
+class ManySecrets:
+    """The same for many ids, on any thread. Each draw gives up the interpreter's lock, which another thread may keep
     for milliseconds: so many are drawn at once."""
-    while True:
-        drawn = secrets.token_bytes(SECRET_BYTES * SECRETS_AT_ONCE)
-        yield from (drawn[at : at + SECRET_BYTES] for at in range(0, len(drawn), SECRET_BYTES))
+
+    def __init__(self) -> None:
+        self._drawing = threading.Lock()
+        self._drawn: list[bytes] = []
+
+    def __call__(self) -> bytes:
+        with self._drawing:
+            if not self._drawn:
+                drawn = secrets.token_bytes(SECRET_BYTES * SECRETS_AT_ONCE)
+                self._drawn = [drawn[at : at + SECRET_BYTES] for at in range(0, len(drawn), SECRET_BYTES)]
+            return self._drawn.pop()
 
 
 def _collect_less_garbage() -> None:
@@ -156,7 +164,7 @@ class _Server:
         self._metrics = metrics
         self._watch: HealthWatch | None = None
         self._sweeper = Sweeper(store, desk, settings.sweep_interval.total_seconds(), report)
-        self._transports: list[GrpcTransport | HttpTransport] = []
+        self._transports: list[GrpcTransport | NativeTransport | HttpTransport] = []
         self._shares_ports = shares_ports
 
     async def run(self, announce: Callable[[Serving], None], metrics_address: str) -> None:
@@ -165,8 +173,9 @@ class _Server:
         loop.set_exception_handler(on_stray_of_loop(self._report))
         try:
             with _stop_signals(loop) as asked_to_stop:
-                ask, report, key = AskDesk(self._desk), self._report, self._store.fingerprint_key
-                new_secret = partial(next, many_secrets())
+                native = settings.transport == "native"
+                ask = ask_in_turn if native else AskDesk(self._desk)
+                report, key, new_secret = self._report, self._store.fingerprint_key, ManySecrets()
                 admission = self._admission()
                 handlers = {
                     **grpc_v2.handlers(
@@ -187,16 +196,8 @@ class _Server:
                         leases=settings.leases,
                     ),
                 }
-                transport = GrpcTransport(
-                    handlers,
-                    new_server=NEW_SERVERS[settings.transport],
-                    reflection=settings.reflection,
-                    limits=self._limits(),
-                )
-                self._transports.append(transport)
-                port = transport.bind(settings.grpc, self._certificate)
-                await transport.start()
-                rest_address = await self._serve_rest(ask, admission)
+                port = await self._serve_grpc(handlers)
+                rest_address = await self._serve_rest(admission)
                 _collect_less_garbage()
                 self._metrics.serving.set(1)
                 self._watch = self._health_watch(loop)
@@ -233,7 +234,22 @@ class _Server:
         self._metrics.calls_in_flight.set_function(lambda: admission.calls)
         return admission
 
-    async def _serve_rest(self, ask: AskDesk, admission: Admission) -> str:
+    async def _serve_grpc(self, handlers: Mapping[str, Handler]) -> int:
+        """The port. Raises CannotListen, TransportMissing."""
+        settings, limits = self._settings, self._limits()
+        if settings.transport == "native":
+            native = NativeTransport(handlers, self._desk, self._report, reflection=settings.reflection, limits=limits)
+            self._transports.append(native)
+            port = native.bind(settings.grpc)
+            await native.start()
+            return port
+        transport = GrpcTransport(handlers, reflection=settings.reflection, limits=limits)
+        self._transports.append(transport)
+        port = transport.bind(settings.grpc, self._certificate)
+        await transport.start()
+        return port
+
+    async def _serve_rest(self, admission: Admission) -> str:
         """HOST:PORT of version 3; empty where it is off. Raises CannotListen."""
         settings = self._settings
         if settings.rest == "off":
@@ -260,7 +276,7 @@ class _Server:
         self._transports.append(transport)
         port = transport.bind(settings.rest, shares_port=self._shares_ports)
         application = rest_v3.application(
-            ask,
+            AskDesk(self._desk),
             new_secret=new_secret,
             report=self._report,
             admission=admission,

@@ -14,6 +14,13 @@ class CannotListen(Exception):
     """The address cannot be had; the text says which and what to do next."""
 
 
+def cannot_listen(address: str) -> CannotListen:
+    return CannotListen(
+        f"cannot listen on {address}: another program has the port, or the host is no address of this machine; "
+        "stop the other program or choose another HOST:PORT"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
     """What is served where, told once the first call can be answered."""

@@ -1,15 +1,16 @@
 """The seam between handlers and the server library that serves them (DESIGN 7).
 
 A handler takes a request's bytes and gives an answer's bytes; it knows no server. Whoever serves handlers registers
-each under its full method path, without serializer, and gives it a context with `time_remaining` and `abort`.
+each under its full method path, without serializer, and gives it a context with `time_remaining` and `abort`. Handlers
+run on an event loop, or are driven by somebody who answers what they ask for (`Asked`).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -17,10 +18,24 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from slotlease.certificate import Certificate, Credentials
-from slotlease.serving import CannotListen
+from slotlease.desk.operation import Operation
+from slotlease.serving import cannot_listen
 
 Handler = Callable[[bytes, "grpc.aio.ServicerContext[bytes, bytes]"], Awaitable[bytes]]
 """Must be a coroutine function: grpcio runs anything else on a thread pool that we do not have."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What a handler awaits where no event loop runs it: whoever drives the handler takes this to the desk, and sends
+    the answer. `deadline_s` is on the monotonic clock."""
+
+    operation: Operation[object]
+    deadline_s: float | None
+
+    def __await__(self) -> Generator[Asked, object, object]:
+        return (yield self)
+
 
 RECEIVE_BYTES_MAX = 1024 * 1024
 """What the library lets in. Far above what a handler accepts, so that the handler's own INVALID_ARGUMENT is what a
@@ -52,19 +67,12 @@ class Limits:
     def options(self) -> tuple[tuple[str, int], ...]:
         """As grpcio's channel arguments."""
         return (
-            *self.options_of_all(),
             ("grpc.max_allowed_incoming_connections", self.connections_max),
             ("grpc.max_connection_idle_ms", _ms(self.idle_s)),
             ("grpc.max_connection_age_ms", _ms(self.age_s)),
             ("grpc.max_connection_age_grace_ms", _ms(self.age_grace_s)),
             ("grpc.server.max_pending_requests", PENDING_MAX),
             ("grpc.server.max_pending_requests_hard_limit", PENDING_MAX),
-        )
-
-    def options_of_all(self) -> tuple[tuple[str, int], ...]:
-        """Those that every server library here keeps to: it leaves the number, the idle time and the age of
-        connections to the proxy in front (docs/decisions/0023)."""
-        return (
             ("grpc.max_receive_message_length", RECEIVE_BYTES_MAX),
             # Two servers on one port would share its calls at random instead of the second being refused: that is
             # for the workers of one server only.
@@ -86,55 +94,25 @@ def _ms(seconds: float) -> int:
 DEFAULT_LIMITS = Limits()
 
 
-class TransportMissing(Exception):
-    """A server library was asked for that is not installed; the text says what to do."""
-
-
-NewServer = Callable[[Limits], grpc.aio.Server]
-
-
-def grpcio_server(limits: Limits) -> grpc.aio.Server:
-    return grpc.aio.server(options=limits.options())
-
-
-def native_server(limits: Limits) -> grpc.aio.Server:
-    """Speaks HTTP/2 outside of the interpreter's lock: several times as many calls a second, and plaintext only
-    (docs/decisions/0023). Raises TransportMissing."""
-    try:
-        # `from pygrpc_native import aio` never ends in 0.5.
-        import pygrpc_native.aio  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        message = (
-            "the native transport was asked for and its library is not installed: pip install 'slotlease[native]', or "
-            "say --transport grpcio"
-        )
-        raise TransportMissing(message) from error
-    return pygrpc_native.aio.server(options=limits.options_of_all())
-
-
-NEW_SERVERS: Final[Mapping[str, NewServer]] = {"grpcio": grpcio_server, "native": native_server}
-"""By what `--transport` calls them."""
-
-
 class GrpcTransport:
     """Serves handlers by full method path ("/package.Service/Method"), with `grpc.health.v1.Health` for each of their
     services and for the empty name. Made, used and stopped on one running event loop.
 
-    `reflection` also tells callers what the services look like; their descriptors must have been imported. Of what
-    `new_server` makes only grpcio's speaks TLS.
+    `reflection` also tells callers what the services look like; their descriptors must have been imported. `elsewhere`
+    are services of which only health and reflection are told here: somebody else answers their calls.
     """
 
     def __init__(
         self,
         handlers: Mapping[str, Handler],
         *,
-        new_server: NewServer = grpcio_server,
         reflection: bool = False,
         limits: Limits = DEFAULT_LIMITS,
+        elsewhere: Sequence[str] = (),
     ) -> None:
-        self._server = new_server(limits)
+        self._server = grpc.aio.server(options=limits.options())
         self._health = health.aio.HealthServicer()
-        self._services: list[str] = []
+        self._services = list(elsewhere)
         self._register(handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflection:
@@ -149,11 +127,7 @@ class GrpcTransport:
             else:
                 port = self._server.add_secure_port(address, _credentials(certificate))
         except RuntimeError as error:
-            message = (
-                f"cannot listen on {address}: another program has the port, or the host is no address of this machine; "
-                "stop the other program or choose another HOST:PORT"
-            )
-            raise CannotListen(message) from error
+            raise cannot_listen(address) from error
         return port
 
     async def start(self) -> None:

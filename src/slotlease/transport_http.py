@@ -29,7 +29,7 @@ from hypercorn.typing import ASGIFramework
 from starlette.types import ASGIApp
 
 from slotlease.certificate import Certificate, CertificateRefused, Credentials
-from slotlease.serving import CannotListen
+from slotlease.serving import cannot_listen
 
 BACKLOG = 512
 
@@ -103,11 +103,7 @@ class HttpTransport:
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             listening.bind((host, int(port)))
         except OSError as error:
-            message = (
-                f"cannot listen on {address}: another program has the port, or the host is no address of this machine; "
-                "stop the other program or choose another HOST:PORT"
-            )
-            raise CannotListen(message) from error
+            raise cannot_listen(address) from error
         self._socket = listening
         found: int = listening.getsockname()[1]
         return found

@@ -18,7 +18,7 @@ from slotlease.serve import run
 from slotlease.serving import CannotListen, Serving
 from slotlease.store.protocol import StoreFault
 from slotlease.telemetry.traces import TracesMissing
-from slotlease.transport import TransportMissing
+from slotlease.transport_native import TransportMissing
 
 
 class _Lifeline:

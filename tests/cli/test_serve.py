@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from itertools import islice
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -24,7 +23,7 @@ from slotlease.domain.lease import LeaseState
 from slotlease.domain.opaque_id import SECRET_BYTES
 from slotlease.domain.slot import SECOND_US, AskedSlot
 from slotlease.inventory.example import GYM, YOGA, YOGA_STARTS
-from slotlease.serve import SECRETS_AT_ONCE, many_secrets
+from slotlease.serve import SECRETS_AT_ONCE, ManySecrets
 from slotlease.store.clock import system_clock
 from slotlease.store.open import open_store
 from slotlease.wire import grpc_v0, grpc_v2
@@ -168,7 +167,8 @@ def test_a_metrics_port_that_is_taken_is_refused_by_name(ledger: str, tmp_path: 
 
 
 def test_no_two_ids_are_given_the_same_random_bits() -> None:
-    drawn = list(islice(many_secrets(), 3 * SECRETS_AT_ONCE))
+    new_secret = ManySecrets()
+    drawn = [new_secret() for _ in range(3 * SECRETS_AT_ONCE)]
     assert len(set(drawn)) == len(drawn)
     assert {len(secret) for secret in drawn} == {SECRET_BYTES}
 

@@ -21,10 +21,11 @@ from slotlease.domain.policy import Rules
 from slotlease.store.protocol import Store
 from slotlease.telemetry import Report
 from slotlease.telemetry.metrics import Metrics
-from slotlease.transport import NEW_SERVERS, GrpcTransport, Limits, NewServer, grpcio_server
+from slotlease.transport import GrpcTransport, Limits
+from slotlease.transport_native import NativeTransport
 from slotlease.wire import grpc_v0, grpc_v2
 from slotlease.wire.admission import Admission
-from slotlease.wire.bridge import AskDesk
+from slotlease.wire.bridge import AskDesk, ask_in_turn
 from slotlease.wire.callers import Callers
 from slotlease.wire.proto.v0 import booking_service_pb2_grpc as v0
 from slotlease.wire.proto.v2.booking_service_pb2_grpc import BookingServiceStub
@@ -35,14 +36,14 @@ from tests.wire.client_v0 import ClientV0
 from tests.wire.ledger_rows import LedgerRows
 from tests.wire.whole_requests import CALLS, whole_requests
 
-_in_use: list[NewServer] = [grpcio_server]
+_in_use = ["grpcio"]
 """The last one serves."""
 
 
-@pytest.fixture(scope="module", params=NEW_SERVERS)
+@pytest.fixture(scope="module", params=["grpcio", "native"])
 def library(request: pytest.FixtureRequest) -> Iterator[str]:
     """Whoever serves while a test uses this, serves with each library in turn."""
-    _in_use.append(NEW_SERVERS[request.param])
+    _in_use.append(request.param)
     yield request.param
     _in_use.pop()
 
@@ -57,7 +58,7 @@ class Served:
 
     shop: Shop
     desk: Desk
-    transport: GrpcTransport
+    transport: GrpcTransport | NativeTransport
     admission: Admission
     loop: asyncio.AbstractEventLoop
     channel: grpc.Channel
@@ -124,11 +125,12 @@ def serving(  # noqa: PLR0913 - a test names the one that it is about
         waiting_max=waiting_max,
         tally=None if metrics is None else Tally(metrics, shop.store.live_leases),
     )
-    ready: Future[tuple[GrpcTransport, asyncio.AbstractEventLoop, asyncio.Event, int]] = Future()
+    ready: Future[tuple[GrpcTransport | NativeTransport, asyncio.AbstractEventLoop, asyncio.Event, int]] = Future()
 
     async def serve() -> None:
         done = asyncio.Event()
-        ask, make_secret = AskDesk(desk), new_secret or (lambda: next(made_secrets))
+        native, make_secret = _in_use[-1] == "native", new_secret or (lambda: next(made_secrets))
+        ask = ask_in_turn if native else AskDesk(desk)
         handlers = {
             **grpc_v2.handlers(
                 ask, new_secret=make_secret, report=report, admission=admission, metrics=metrics, leases=leases
@@ -143,8 +145,13 @@ def serving(  # noqa: PLR0913 - a test names the one that it is about
                 leases=leases,
             ),
         }
-        transport = GrpcTransport(handlers, new_server=_in_use[-1], reflection=reflection, limits=limits or Limits())
-        port = transport.bind("127.0.0.1:0", tls.certificate if tls else None)
+        transport: GrpcTransport | NativeTransport
+        if native:
+            transport = NativeTransport(handlers, desk, report, reflection=reflection, limits=limits or Limits())
+            port = transport.bind("127.0.0.1:0")
+        else:
+            transport = GrpcTransport(handlers, reflection=reflection, limits=limits or Limits())
+            port = transport.bind("127.0.0.1:0", tls.certificate if tls else None)
         await transport.start()
         ready.set_result((transport, asyncio.get_running_loop(), done, port))
         await done.wait()

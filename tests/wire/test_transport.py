@@ -11,8 +11,10 @@ import pytest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
+from slotlease.desk.desk import Desk
 from slotlease.serving import CannotListen
-from slotlease.transport import NEW_SERVERS, GrpcTransport, Limits, TransportMissing, native_server
+from slotlease.transport import GrpcTransport, Handler
+from slotlease.transport_native import NativeTransport, TransportMissing
 from slotlease.wire import grpc_v0, grpc_v2
 from tests.support import Offered, Shop
 from tests.wire import asking
@@ -97,9 +99,13 @@ def test_a_request_over_a_mebibyte_never_reaches_a_handler(served: Served) -> No
     assert ended.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def test_a_port_that_another_server_has_is_refused_with_what_to_do(library: str) -> None:
+def of(library: str, handlers: dict[str, Handler], desk: Desk) -> GrpcTransport | NativeTransport:
+    return NativeTransport(handlers, desk, str) if library == "native" else GrpcTransport(handlers)
+
+
+def test_a_port_that_another_server_has_is_refused_with_what_to_do(served: Served, library: str) -> None:
     async def bind_twice() -> str:
-        first, second = (GrpcTransport({}, new_server=NEW_SERVERS[library]) for _ in range(2))
+        first, second = (of(library, {}, served.desk) for _ in range(2))
         port = first.bind("127.0.0.1:0")
         with pytest.raises(CannotListen) as raised:
             second.bind(f"127.0.0.1:{port}")
@@ -113,9 +119,9 @@ def test_a_port_that_another_server_has_is_refused_with_what_to_do(library: str)
     )
 
 
-def test_no_call_takes_a_way_round_inside_the_server(library: str) -> None:
-    """The native library hands calls that were not registered as it wants them to grpcio, on a Unix socket behind
-    itself, at a fifth of the speed: DESIGN section 7."""
+def test_no_call_takes_a_way_round_inside_the_server(served: Served, library: str) -> None:
+    """The native library hands calls of methods that it was not given to grpcio, on a Unix socket behind itself, at a
+    fifth of the speed: DESIGN section 7."""
     peers = []
 
     async def noting(payload: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
@@ -123,7 +129,7 @@ def test_no_call_takes_a_way_round_inside_the_server(library: str) -> None:
         return payload
 
     async def call_twice() -> None:
-        transport = GrpcTransport({"/shop.Shop/One": noting, "/shop.Shop/Two": noting}, new_server=NEW_SERVERS[library])
+        transport = of(library, {"/shop.Shop/One": noting, "/shop.Shop/Two": noting}, served.desk)
         port = transport.bind("127.0.0.1:0")
         await transport.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -137,11 +143,12 @@ def test_no_call_takes_a_way_round_inside_the_server(library: str) -> None:
     assert all(peer.startswith("ipv4:127.0.0.1:") for peer in peers)
 
 
-def test_without_its_extra_the_native_library_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_extra_the_native_library_is_refused_with_what_to_install(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "pygrpc_native", None)
-    monkeypatch.delitem(sys.modules, "pygrpc_native.aio", raising=False)
     with pytest.raises(TransportMissing) as raised:
-        native_server(Limits())
+        NativeTransport({}, served.desk, str)
     assert str(raised.value) == (
         "the native transport was asked for and its library is not installed: pip install 'slotlease[native]', or say "
         "--transport grpcio"

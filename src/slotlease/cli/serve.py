@@ -161,7 +161,7 @@ def _serve(settings: Settings) -> None:
     from slotlease.serve import run  # noqa: PLC0415 - the same
     from slotlease.serving import CannotListen  # noqa: PLC0415 - the same
     from slotlease.telemetry.traces import TracesMissing  # noqa: PLC0415 - the same
-    from slotlease.transport import TransportMissing  # noqa: PLC0415 - the same
+    from slotlease.transport_native import TransportMissing  # noqa: PLC0415 - the same
 
     try:
         run(settings, _announce)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar, cast
 
 from slotlease.desk.batch import Batches, Report, unwrap
-from slotlease.desk.lane import Lane, Notify, Perform, Ticket
+from slotlease.desk.fault import Unavailable
+from slotlease.desk.lane import Lane, Notify, Perform, Ticket, deliver
 from slotlease.desk.operation import Operation
 from slotlease.desk.tally import Tally
 from slotlease.domain.policy import Rules
@@ -34,14 +36,38 @@ class Desk:
         def lane(name: str, perform: Perform) -> Lane:
             return Lane(name, perform, report, waiting_max=waiting_max, batch_max=batch_max, tally=tally)
 
+        self._report = report
         self._writes = lane("writes", batches.write)
         self._reads = lane("reads", batches.read)
 
-    def submit(self, operation: Operation[object], *, deadline_s: float | None, notify: Notify) -> Ticket:
+    def submit(
+        self, operation: Operation[object], *, deadline_s: float | None, notify: Notify, caller: object = None
+    ) -> Ticket:
         """Queues the request; `notify` will be called with its ticket. Raises Unavailable when the queue is full."""
-        ticket = Ticket(operation, deadline_s, notify)
-        (self._writes if operation.writes else self._reads).put(ticket)
+        ticket = Ticket(operation, deadline_s, notify, caller)
+        self._lane_of(ticket).put(ticket)
         return ticket
+
+    def put(self, tickets: Iterable[Ticket], *, wakes: bool = True) -> None:
+        """Queues them all. One for which there is no room is answered Unavailable at once."""
+        refused = []
+        for ticket in tickets:
+            lane = self._lane_of(ticket)
+            try:
+                lane.put(ticket, wakes=wakes or lane is self._reads)
+            except Unavailable as fault:
+                ticket.answer = fault
+                refused.append(ticket)
+        deliver(refused, self._report)
+
+    def work(self, tickets: Iterable[Ticket]) -> None:
+        """As `put`; and what waits to be written is answered on the caller's own thread. Reads are not: they would wait
+        for the commits."""
+        self.put(tickets, wakes=False)
+        self._writes.work_off()
+
+    def _lane_of(self, ticket: Ticket) -> Lane:
+        return self._writes if ticket.operation.writes else self._reads
 
     def close(self) -> None:
         """Answers what waits, takes nothing more, ends the threads."""

@@ -1,4 +1,5 @@
-"""A bounded queue and the thread that works it off in batches, without a timer (DESIGN 2)."""
+"""A bounded queue that is worked off in batches, without a timer (DESIGN 2): by a thread of its own, or by whoever
+brings requests and has nothing else to do until they are answered."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from slotlease.desk.operation import Operation
 from slotlease.desk.tally import Tally
 
 Notify = Callable[[list["Ticket"]], None]
-"""Called on the lane's thread once for each batch, with the tickets of that caller that were answered."""
+"""Called once for each batch, with the tickets of that caller that were answered, on the thread that answered them."""
 
 
 Perform = Callable[[Sequence[Operation[object]]], list[object]]
@@ -27,14 +28,18 @@ class _Stage(Enum):
 
 
 class Ticket:
-    """One request on its way. `deadline_s` is on the monotonic clock; None waits for ever."""
+    """One request on its way. `deadline_s` is on the monotonic clock; None waits for ever. `caller` is what `notify`
+    knows its caller by."""
 
-    __slots__ = ("_stage", "answer", "deadline_s", "notify", "operation")
+    __slots__ = ("_stage", "answer", "caller", "deadline_s", "notify", "operation")
 
-    def __init__(self, operation: Operation[object], deadline_s: float | None, notify: Notify) -> None:
+    def __init__(
+        self, operation: Operation[object], deadline_s: float | None, notify: Notify, caller: object = None
+    ) -> None:
         self.operation = operation
         self.deadline_s = deadline_s
         self.notify = notify
+        self.caller = caller
         self.answer: object = None
         self._stage = _Stage.WAITING
 
@@ -75,14 +80,16 @@ class Lane:
         self._batch_max = batch_max
         self._waiting: deque[Ticket] = deque()
         self._changed = threading.Condition()
+        self._at_work = threading.Lock()
         self._closing = False
         if tally is not None:
             tally.watch_queue(name, self._waiting.__len__)
         self._thread = threading.Thread(target=self._work, name=f"desk-{name}", daemon=True)
         self._thread.start()
 
-    def put(self, ticket: Ticket) -> None:
-        """Raises Unavailable at once when the queue is full or the lane is closing: never a slow answer."""
+    def put(self, ticket: Ticket, *, wakes: bool = True) -> None:
+        """Raises Unavailable at once when the queue is full or the lane is closing: never a slow answer. Whoever puts
+        without waking the lane's thread works it off."""
         with self._changed:
             if self._closing:
                 message = "the server is stopping"
@@ -91,7 +98,14 @@ class Lane:
                 message = "too many requests are waiting"
                 raise Unavailable(message)
             self._waiting.append(ticket)
-            self._changed.notify()
+            if wakes:
+                self._changed.notify()
+
+    def work_off(self) -> None:
+        """All that waits, on the caller's thread: where it does that often, waking another one for it would cost more
+        than most batches (docs/performance.md)."""
+        while self._waiting:
+            self._work_one_batch()
 
     def close(self) -> None:
         """Takes no more, answers all that wait, and returns when the last batch has been answered."""
@@ -99,9 +113,24 @@ class Lane:
             self._closing = True
             self._changed.notify()
         self._thread.join()
+        with self._at_work:
+            pass
 
     def _work(self) -> None:
-        while batch := self._next_batch():
+        while self._has_some():
+            self._work_one_batch()
+
+    def _has_some(self) -> bool:
+        """Waits for that; False once closing and done."""
+        with self._changed:
+            while not self._waiting and not self._closing:
+                self._changed.wait()
+            return bool(self._waiting)
+
+    def _work_one_batch(self) -> None:
+        # One at a time, whoever works: two would only wait for each other in the store.
+        with self._at_work:
+            batch = self._take()
             now_s = time.monotonic()
             begun = [ticket for ticket in batch if ticket.begin(now_s)]
             if begun:
@@ -110,21 +139,21 @@ class Lane:
                     ticket.answer = answer
                 if self._tally is not None:
                     self._tally.batch_done(self._name, len(begun), time.monotonic() - now_s)
-            self._deliver(batch)
+        deliver(batch, self._report)
 
-    def _next_batch(self) -> list[Ticket]:
-        """Whatever waits, at most `batch_max`; empty once closing and done."""
+    def _take(self) -> list[Ticket]:
+        """Whatever waits, at most `batch_max`."""
         with self._changed:
-            while not self._waiting and not self._closing:
-                self._changed.wait()
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_max))]
 
-    def _deliver(self, tickets: Iterable[Ticket]) -> None:
-        by_caller: dict[Notify, list[Ticket]] = {}
-        for ticket in tickets:
-            by_caller.setdefault(ticket.notify, []).append(ticket)
-        for notify, theirs in by_caller.items():
-            try:
-                notify(theirs)
-            except Exception as error:  # noqa: BLE001 - one caller's mistake must not end the lane for all
-                self._report(error)
+
+def deliver(tickets: Iterable[Ticket], report: Callable[[BaseException], str]) -> None:
+    """Tells all who asked."""
+    by_caller: dict[Notify, list[Ticket]] = {}
+    for ticket in tickets:
+        by_caller.setdefault(ticket.notify, []).append(ticket)
+    for notify, theirs in by_caller.items():
+        try:
+            notify(theirs)
+        except Exception as error:  # noqa: BLE001 - one caller's mistake must not end the lane for all
+            report(error)

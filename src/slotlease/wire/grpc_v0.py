@@ -16,7 +16,7 @@ from slotlease.telemetry.metrics import Metrics
 from slotlease.wire import codec_v0 as codec
 from slotlease.wire import encode_v0 as encode
 from slotlease.wire.admission import Admission
-from slotlease.wire.bridge import AskDesk
+from slotlease.wire.bridge import Ask
 from slotlease.wire.interceptor import Handler, Rpc, intercept
 from slotlease.wire.outcome import Ending, answered, failed, refused, unimplemented
 from slotlease.wire.proto.v0 import booking_service_pb2
@@ -30,7 +30,7 @@ _IN_BOOKING: Final = {"slot": "booking", "status": "booking.status", "booking_id
 
 
 def handlers(
-    ask: AskDesk,
+    ask: Ask,
     *,
     fingerprint_key: bytes,
     new_secret: Callable[[], bytes],
@@ -58,7 +58,7 @@ def handlers(
 class BookingServiceV0:
     """Raises Malformed and DeskFault, which the interceptor turns into status codes."""
 
-    def __init__(self, ask: AskDesk, fingerprint_key: bytes, new_secret: Callable[[], bytes]) -> None:
+    def __init__(self, ask: Ask, fingerprint_key: bytes, new_secret: Callable[[], bytes]) -> None:
         self._ask = ask
         self._fingerprint_key = fingerprint_key
         self._new_secret = new_secret

@@ -13,7 +13,7 @@ from slotlease.telemetry.metrics import Metrics
 from slotlease.wire import codec_v2 as codec
 from slotlease.wire import encode_v2 as encode
 from slotlease.wire.admission import Admission
-from slotlease.wire.bridge import AskDesk
+from slotlease.wire.bridge import Ask
 from slotlease.wire.interceptor import Handler, Rpc, intercept
 from slotlease.wire.outcome import Ending, answered, refused, unimplemented
 from slotlease.wire.proto.v2 import booking_service_pb2
@@ -27,7 +27,7 @@ _IN_BOOKING: Final = {"slot": "booking.slot", "status": "booking.status", "booki
 
 
 def handlers(
-    ask: AskDesk,
+    ask: Ask,
     *,
     new_secret: Callable[[], bytes],
     report: Report,
@@ -57,7 +57,7 @@ def handlers(
 class BookingServiceV2:
     """Raises Malformed and DeskFault, which the interceptor turns into status codes."""
 
-    def __init__(self, ask: AskDesk, new_secret: Callable[[], bytes]) -> None:
+    def __init__(self, ask: Ask, new_secret: Callable[[], bytes]) -> None:
         self._ask = ask
         self._new_secret = new_secret
 

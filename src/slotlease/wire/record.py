@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -37,7 +38,7 @@ def recorder(
     *,
     clock_s: Callable[[], float] = time.monotonic,
 ) -> Record:
-    """For the calls of one method, on one thread. `service` is its full name; `clock_s` is the monotonic clock."""
+    """For the calls of one method, on any thread. `service` is its full name; `clock_s` is the monotonic clock."""
     ended = metrics.calls_of(version, method, f"{service}/{method}")
     # Bound here, once: a logger looked up for each call costs more than the line it does not write.
     log = structlog.get_logger("slotlease.wire").bind(method=f"{version}.{method}")
@@ -70,16 +71,19 @@ class _LinesPerSecond:
         self._most = most
         self._second = 0
         self._lines = 0
+        self._counting = threading.Lock()
 
     def allow(self, now_s: float) -> bool:
-        if int(now_s) != self._second:
-            self._second, self._lines = int(now_s), 0
-        self._lines += 1
-        if self._lines > self._most:
-            self.left_out += 1
-            return False
-        return True
+        with self._counting:
+            if int(now_s) != self._second:
+                self._second, self._lines = int(now_s), 0
+            self._lines += 1
+            if self._lines > self._most:
+                self.left_out += 1
+                return False
+            return True
 
     def take_left_out(self) -> int:
-        left_out, self.left_out = self.left_out, 0
-        return left_out
+        with self._counting:
+            left_out, self.left_out = self.left_out, 0
+            return left_out

@@ -29,7 +29,7 @@ from slotlease.wire import codec_v3 as codec
 from slotlease.wire import encode_v3 as encode
 from slotlease.wire import outcome
 from slotlease.wire.admission import Admission
-from slotlease.wire.bridge import AskDesk
+from slotlease.wire.bridge import Ask
 from slotlease.wire.doorkeeper import Doorkeeper
 from slotlease.wire.interceptor import Rpc
 from slotlease.wire.limits import PAYLOAD_BYTES_MAX
@@ -68,7 +68,7 @@ class _Method:
 
 
 def application(  # noqa: PLR0913 - what the versions over gRPC take, and a prefix
-    ask: AskDesk,
+    ask: Ask,
     *,
     new_secret: Callable[[], bytes],
     report: Report,
@@ -109,7 +109,7 @@ def application(  # noqa: PLR0913 - what the versions over gRPC take, and a pref
 class BookingServiceV3:
     """Raises Malformed and DeskFault, which the application turns into status codes."""
 
-    def __init__(self, ask: AskDesk, new_secret: Callable[[], bytes]) -> None:
+    def __init__(self, ask: Ask, new_secret: Callable[[], bytes]) -> None:
         self._ask = ask
         self._new_secret = new_secret
 
