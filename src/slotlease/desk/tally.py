@@ -32,6 +32,8 @@ _CREATES: Final[Mapping[type[Operation[object]], str]] = {
     BookLease: BOOKINGS,
 }
 
+_GRANTED: Final = (Lease, Booking)
+
 
 class Tally:
     """Counts into `metrics` what the two lanes and their batches tell. `live_leases` counts those on the ledger, and is
@@ -97,7 +99,7 @@ class Tally:
             method = _CREATES.get(type(operation))
             if method is None:
                 continue
-            if isinstance(answer, Lease | Booking):
+            if isinstance(answer, _GRANTED):
                 granted[method] += 1
             elif isinstance(answer, InvalidArgument) and answer.reason is Reason.IDEMPOTENCY_TOKEN_REUSED:
                 self._metrics.token_conflicts.labels(method).inc()

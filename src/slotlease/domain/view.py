@@ -203,7 +203,7 @@ class View:
             return BookingFailure(Cause.SLOT_UNAVAILABLE, "no spot of the slot is free")
         for spot in choice.bury:
             self._bury(spot)
-        taken = Spot(*key, choice.spot_no, busy_until_us, holder_no)
+        taken = Spot(slot.merchant_no, slot.slot_no, choice.spot_no, busy_until_us, holder_no)
         if choice.replaces is not None and choice.replaces.busy_until_us != GIVEN_BACK_US:
             self._expire_lease((slot.merchant_no, choice.replaces.holder_no))
         self._write_spot(choice.replaces, taken)
@@ -307,8 +307,9 @@ class View:
             self._overlay.leases[key] = replace(lease, state=LeaseState.EXPIRED)
 
     def _write_spot(self, before: Spot | None, after: Spot) -> None:
-        first = self._overlay.spots.get(after.key)
-        self._overlay.spots[after.key] = (before if first is None else first[0], after)
+        key = after.key
+        first = self._overlay.spots.get(key)
+        self._overlay.spots[key] = (before if first is None else first[0], after)
 
     def _users_of_slot(self, key: UserOfSlot) -> frozenset[int]:
         changed = self._users_of_slots.get(key)

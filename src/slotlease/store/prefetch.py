@@ -115,8 +115,9 @@ class Prefetch:
         unknown = [_of_slot(key) for key in keys if key not in self._facts.slots]
         for *row, closed_by_operator, highest in self._query_each(statements.SLOT, unknown):
             slot = rows.slot_of(row, closed_by_operator)
-            self._facts.slots[slot.key] = slot
-            self._highest[slot.key] = highest
+            key = slot.key
+            self._facts.slots[key] = slot
+            self._highest[key] = highest
 
     def _add_occupancies(self, slots: Mapping[RowKey, Slot]) -> None:
         now = {"now_us": self._facts.now_us}
@@ -135,7 +136,7 @@ class Prefetch:
         highest, takers = self._highest[key], self._takers[key]
         place = (*key, slot.start_us, slot.end_us, slot.staff_no, slot.room_no)
         if counts is None:
-            return Occupancy(*place, highest=highest, counted=counted, busy=highest)
+            return Occupancy(*place, highest, counted, highest)
         busy, lapsed_count = counts
         of_slot = _of_slot(key)
         of_slot_now = {**of_slot, "now_us": self._facts.now_us}
