@@ -103,8 +103,7 @@ def test_row_that_the_database_refuses_costs_only_its_own_request(
         neighbours_alone = shop.batches.write([case.batch[0], case.batch[2]])
         without = content(folder)
 
-    def is_its_own(_: int, sql: str, bindings: object) -> bool:
-        values = bindings.values() if isinstance(bindings, dict) else ()
+    def is_its_own(_: int, sql: str, values: tuple[object, ...]) -> bool:
         return sql.strip().startswith(kind.own) and (not kind.tell_tale or kind.tell_tale in values)
 
     for failure in DATA:

@@ -13,8 +13,8 @@ import apsw
 
 from tests.proofs.ledger_file import LEDGER
 
-Chosen = Callable[[int, str, object], bool]
-"""Whether a statement is to fail, by its number since the tripwire was armed, its text and its parameters."""
+Chosen = Callable[[int, str, tuple[object, ...]], bool]
+"""Whether a statement is to fail, by its number since the tripwire was armed, its text and the values it is given."""
 
 
 class Killed(BaseException):
@@ -62,7 +62,7 @@ class Tripwire:
         self.arm_where(failure, lambda number, _, __: number >= at if stays else number == at, stays=stays)
 
     def arm_where(self, failure: Failure, chosen: Chosen, *, stays: bool = False) -> None:
-        """The statement fails that is `chosen` by number, text and parameters; with `stays`, each that is."""
+        """The statement fails that is `chosen` by number, text and values; with `stays`, each that is."""
         self.passed, self.sprung_at = 0, ""
         self._failure, self._chosen, self._stays = failure, chosen, stays
 
@@ -94,7 +94,7 @@ class Tripwire:
             raise Killed
         self.passed += 1
         failure = self._failure
-        if failure is None or not self._chosen(self.passed, sql, bindings):
+        if failure is None or not self._chosen(self.passed, sql, _values(bindings)):
             return True
         self.sprung_at = self.sprung_at or sql
         if not self._stays:
@@ -118,3 +118,10 @@ def set_tripwire() -> Iterator[Tripwire]:
         yield tripwire
     finally:
         apsw.connection_hooks.remove(tripwire.watch)
+
+
+def _values(bindings: object) -> tuple[object, ...]:
+    """Bound by name, by place or not at all."""
+    if isinstance(bindings, dict):
+        return tuple(bindings.values())
+    return bindings if isinstance(bindings, tuple) else ()
