@@ -150,7 +150,7 @@ class Stumbles(Operation[object]):
 
     def want(self, wanted: Wanted) -> None:
         wanted.merchant_ids.add("m1")
-        wanted.slots[ONE.asked()] += 1
+        wanted.slots.append(ONE.asked())
         self._stumble("want")
 
     def want_more(self, facts: Facts, wanted: Wanted) -> None:  # noqa: ARG002 - the operation's signature

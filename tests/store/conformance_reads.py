@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -45,7 +44,7 @@ def busy_of(store: Store, asked: AskedSlot = ASKED) -> int:
 
 def facts_of(store: Store, *asked: AskedSlot) -> Facts:
     merchant_ids = {one.merchant_id for one in asked}
-    with store.snapshot(Wanted(merchant_ids=merchant_ids, slots=Counter(asked))) as snapshot:
+    with store.snapshot(Wanted(merchant_ids=merchant_ids, slots=list(asked))) as snapshot:
         return snapshot.facts
 
 
@@ -69,11 +68,11 @@ class ShowsWhatIsThere(OnALedger):
     def test_a_snapshot_does_not_see_a_later_commit(self, store: Store, beside: Store, shop: Shop) -> None:
         """Whatever else is loaded into it: one view, one instant."""
         (slot,) = shop.offer(SLOT)
-        wanted = Wanted(merchant_ids={"m1"}, slots=Counter([ASKED]))
+        wanted = Wanted(merchant_ids={"m1"}, slots=[ASKED])
         with store.snapshot(wanted) as before, beside.snapshot(wanted) as beside_before:
             booking = shop.book(ASKED)
             shop.lease(ASKED, reference="later")
-            later = Wanted(merchant_ids={"m1"}, slots=Counter([ASKED]), users={booking.user_key})
+            later = Wanted(merchant_ids={"m1"}, slots=[ASKED], users={booking.user_key})
             later.references.add(("m1", "later"))
             for snapshot in (before, beside_before):
                 snapshot.load(later)
@@ -152,7 +151,7 @@ class ShowsWhatIsThere(OnALedger):
             replace(ASKED, resources=Resources(party_size=1)),
             replace(ASKED, merchant_id="nobody"),
         )
-        wanted.slots.update(unknown)
+        wanted.slots.extend(unknown)
         wanted.leases |= {(1, 99), (2, 1), (10**14, 1)}
         wanted.bookings |= {(1, 1), (2, 1), (10**14, 10**17)}
         wanted.references |= {("m1", "R"), ("nobody", "r")}
@@ -229,7 +228,7 @@ class FindsRivals(OnALedger):
         mine, theirs = shop.offer(slot, other)
         shop.lease(other.asked())
         found = {mine.key, theirs.key} if name in RIVALS else {mine.key}
-        wanted = Wanted(merchant_ids={"m1"}, slots=Counter([slot.asked()]))
+        wanted = Wanted(merchant_ids={"m1"}, slots=[slot.asked()])
         for opened in (store.snapshot(wanted), store.transact(wanted)):
             with opened as batch:
                 assert set(batch.facts.occupancies) == found
@@ -244,7 +243,7 @@ class FindsRivals(OnALedger):
         dead = [shop.lease(other.asked()) for _ in range(5)]
         assert shop.count_available(slot.asked()) == 0
         clock.now_us = dead[0].expires_us
-        with store.transact(Wanted(merchant_ids={"m1"}, slots=Counter([slot.asked()]))) as transaction:
+        with store.transact(Wanted(merchant_ids={"m1"}, slots=[slot.asked()])) as transaction:
             rival = transaction.facts.occupancies[theirs.key]
         assert (rival.counted, rival.busy, rival.lapsed_count, len(rival.lapsed)) == (True, 0, 5, 5)
         assert [spot.holder_no for spot in rival.lapsed] == [lease.lease_no for lease in dead]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import fields, replace
 from typing import Any
 
@@ -139,7 +138,7 @@ class KeepsRows(OnALedger):
         )
         put_rows(store, slot, [lease], [booking])
         read_back(store, text, lease, booking)
-        with store.snapshot(Wanted(merchant_ids={text}, slots=Counter([asked]))) as snapshot:
+        with store.snapshot(Wanted(merchant_ids={text}, slots=[asked])) as snapshot:
             merchant = snapshot.facts.merchants[text]
             assert snapshot.facts.slots == {slot.key: slot}
         assert merchant.merchant_id == text
@@ -186,7 +185,7 @@ class KeepsRows(OnALedger):
         put_rows(store, slot, [lease], [booking])
         read_back(store, "m1", lease, booking)
         assert store.slots_of(slot.merchant_no) == {slot.slot_no: slot}
-        with store.snapshot(Wanted(merchant_ids={"m1"}, slots=Counter([offered.asked()]))) as snapshot:
+        with store.snapshot(Wanted(merchant_ids={"m1"}, slots=[offered.asked()])) as snapshot:
             occupancy = snapshot.facts.occupancies[slot.key]
         assert (snapshot.facts.now_us, occupancy.start_us, occupancy.end_us) == (instant_us, instant_us, instant_us + 1)
         assert [(spot.busy_until_us, spot.holder_no) for spot in occupancy.lapsed] == [(instant_us, lease.lease_no)]
@@ -294,7 +293,7 @@ class KeepsRows(OnALedger):
         put_rows(store, slot, bookings=[booking_row(slot, Offered().asked())])
         assert backend.sql("SELECT busy_until_us FROM spot") == [(FOREVER_US,)]
         shop.clock.now_us = FOREVER_US - 1
-        with store.snapshot(Wanted(merchant_ids={"m1"}, slots=Counter([Offered().asked()]))) as snapshot:
+        with store.snapshot(Wanted(merchant_ids={"m1"}, slots=[Offered().asked()])) as snapshot:
             assert snapshot.facts.occupancies[slot.key].busy == 1
 
     @pytest.mark.parametrize("size", [0, 2**63 - 1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -23,12 +22,12 @@ ASKED = SLOT.asked()
 
 
 def seen_by_a_read(store: Store, takers: int = 1) -> Facts:
-    with store.snapshot(Wanted(merchant_ids={"m1"}, slots=Counter({ASKED: takers}))) as snapshot:
+    with store.snapshot(Wanted(merchant_ids={"m1"}, slots=[ASKED] * takers)) as snapshot:
         return snapshot.facts
 
 
 def seen_by_a_write(store: Store, takers: int = 1) -> Facts:
-    with store.transact(Wanted(merchant_ids={"m1"}, slots=Counter({ASKED: takers}))) as transaction:
+    with store.transact(Wanted(merchant_ids={"m1"}, slots=[ASKED] * takers)) as transaction:
         return transaction.facts
 
 

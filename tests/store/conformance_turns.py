@@ -50,7 +50,7 @@ class TakesTurns(OnALedger):
         """And reads the clock after its turn came: a lease judged before the wait may be dead by now (DESIGN 2)."""
         shop.offer(Offered())
         changes = changes_of(store, shop.create_lease(ASKED, reference="first"))
-        wanted = Wanted(merchant_ids={"m1"}, slots=Counter([ASKED]), references={("m1", "first")})
+        wanted = Wanted(merchant_ids={"m1"}, slots=[ASKED], references={("m1", "first")})
         seen: list[Facts] = []
         begun = threading.Event()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from typing import Any
 
 import psycopg
@@ -92,7 +91,7 @@ def test_a_read_that_waited_for_its_clock_sees_what_was_written_meanwhile(backen
     seen: list[int] = []
 
     def read() -> None:
-        with slow.snapshot(Wanted(merchant_ids={"m1"}, slots=Counter([ASKED]))) as snapshot:
+        with slow.snapshot(Wanted(merchant_ids={"m1"}, slots=[ASKED])) as snapshot:
             seen.extend(occupancy.busy for occupancy in snapshot.facts.occupancies.values())
 
     reader = threading.Thread(target=read)

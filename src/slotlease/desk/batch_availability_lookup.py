@@ -23,7 +23,7 @@ class BatchAvailabilityLookup(Operation[tuple[bool, ...] | InvalidArgument]):
 
     def want(self, wanted: Wanted) -> None:
         wanted.merchant_ids.add(self.merchant_id)
-        wanted.slots.update(self.slots)
+        wanted.slots.extend(self.slots)
 
     def decide(self, view: View) -> tuple[bool, ...] | InvalidArgument:
         """Whether each slot has a free spot, in the order asked. A service or slot we do not know is not

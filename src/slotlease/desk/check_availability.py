@@ -28,7 +28,7 @@ class CheckAvailability(Operation[Availability | InvalidArgument]):
 
     def want(self, wanted: Wanted) -> None:
         wanted.merchant_ids.add(self.slot.merchant_id)
-        wanted.slots[self.slot] += 1
+        wanted.slots.append(self.slot)
 
     def decide(self, view: View) -> Availability | InvalidArgument:
         offer = view.find(self.slot)

@@ -24,7 +24,7 @@ class CloseSlot(Operation[Slot | InvalidArgument]):
 
     def want(self, wanted: Wanted) -> None:
         wanted.merchant_ids.add(self.slot.merchant_id)
-        wanted.slots[self.slot] += 1
+        wanted.slots.append(self.slot)
 
     def decide(self, view: View) -> Slot | InvalidArgument:
         """The slot as it is afterwards. Its leases and bookings stay: a live lease is a promise (DESIGN 3)."""

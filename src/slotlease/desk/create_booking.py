@@ -60,7 +60,7 @@ class CreateBooking(Operation[Booking | Refusal]):
         if self.lease_id:
             wanted.add_lease(self.lease_id)
         else:
-            wanted.slots[self.slot] += 1
+            wanted.slots.append(self.slot)
 
     def want_more(self, facts: Facts, wanted: Wanted) -> None:
         merchant = facts.merchants.get(self.slot.merchant_id)

@@ -28,7 +28,7 @@ class CreateLease(Operation[Lease | Refusal]):
 
     def want(self, wanted: Wanted) -> None:
         wanted.merchant_ids.add(self.slot.merchant_id)
-        wanted.slots[self.slot] += 1
+        wanted.slots.append(self.slot)
         wanted.references.add((self.slot.merchant_id, self.client_reference))
 
     def decide(self, view: View) -> Lease | Refusal:

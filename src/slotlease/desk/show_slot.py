@@ -49,7 +49,7 @@ class ShowSlot(Operation[SlotShown | InvalidArgument]):
 
     def want(self, wanted: Wanted) -> None:
         wanted.merchant_ids.add(self.slot.merchant_id)
-        wanted.slots[self.slot] += 1
+        wanted.slots.append(self.slot)
 
     def want_more(self, facts: Facts, wanted: Wanted) -> None:
         # The slot and its rivals. Those of other requests in the batch cost a look-up and change no answer.

@@ -49,7 +49,7 @@ class UpdateBooking(Operation[Booking | Refusal]):
         if booking is None:
             return
         target = self._target(booking)
-        wanted.slots[target] += 1
+        wanted.slots.append(target)
         merchant = facts.merchants[target.merchant_id]
         key = natural_key(merchant, target)
         if key is not None:

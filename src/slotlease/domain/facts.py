@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -31,8 +30,8 @@ class Wanted:
 
     merchant_ids: set[str] = field(default_factory=set)
     merchant_nos: set[int] = field(default_factory=set)
-    slots: Counter[AskedSlot] = field(default_factory=Counter)
-    """How many requests may each take a spot of it: the store loads that many rows to take over."""
+    slots: list[AskedSlot] = field(default_factory=list)
+    """Once for each request that may take a spot of it: the store loads that many rows to take over."""
     leases: set[RowKey] = field(default_factory=set)
     references: set[tuple[str, str]] = field(default_factory=set)
     """(merchant_id, client_reference)"""

@@ -244,18 +244,18 @@ class Prefetch:
 
     # --- slots -------------------------------------------------------------------------------------------------
 
-    def _slot_steps(self, asked: Counter[AskedSlot], merchants: dict[str, Merchant]) -> list[Step]:
+    def _slot_steps(self, asked: Sequence[AskedSlot], merchants: dict[str, Merchant]) -> list[Step]:
         keys: dict[RowKey, tuple[int, ...]] = {}
         takers: Counter[RowKey] = Counter()
         spans: dict[RowKey, tuple[int, ...]] = {}
-        for slot, count in asked.items():
+        for slot in asked:
             merchant = merchants.get(slot.merchant_id)
             key = None if merchant is None else natural_key(merchant, slot)
             if merchant is None or key is None:
                 continue
             sought = (merchant.merchant_no, slot_number(key))
             keys[sought] = key
-            takers[sought] += count
+            takers[sought] += 1
             _, start_us, duration_us, staff_no, room_no, _ = key
             if staff_no or room_no:
                 end_us = start_us + duration_us

@@ -90,20 +90,20 @@ class Prefetch:
     # --- slots -------------------------------------------------------------------------------------------------
 
     def _load_slots(self, wanted: Wanted) -> None:
-        named: list[tuple[RowKey, NaturalKey, int]] = []
-        for asked, takers in wanted.slots.items():
+        named: list[tuple[RowKey, NaturalKey]] = []
+        for asked in wanted.slots:
             merchant = self._facts.merchants.get(asked.merchant_id)
             key = None if merchant is None else natural_key(merchant, asked)
             if merchant is not None and key is not None:
-                named.append(((merchant.merchant_no, slot_number(key)), key, takers))
-        sought = [row_key for row_key, _, _ in named]
-        self._facts.slots_sought.update(sought)
+                named.append(((merchant.merchant_no, slot_number(key)), key))
+        sought = {row_key for row_key, _ in named}
+        self._facts.slots_sought |= sought
         self._add_slots(sought)
         found: dict[RowKey, Slot] = {}
-        for row_key, key, takers in named:
+        for row_key, key in named:
             slot = self._facts.slots.get(row_key)
             if slot is not None and slot.natural_key == key:
-                self._takers[row_key] += takers
+                self._takers[row_key] += 1
                 found[row_key] = slot
         # All that share staff or a room with one of them at an overlapping time.
         rivals = self._rivals(found.values()) - found.keys()
