@@ -279,6 +279,19 @@ class FindsRivals(OnALedger):
         assert set(facts_of(store, slot.asked()).occupancies) == {mine.key}
         assert shop.count_available(slot.asked()) == 1
 
+    def test_slots_of_one_number_are_counted_each_for_its_merchant(
+        self, store: Store, shop: Shop, clock: HandClock
+    ) -> None:
+        offered = Offered(spots_total=2)
+        (mine,) = shop.offer(offered)
+        (theirs,) = shop.offer(offered, merchant_id="m2")
+        assert mine.slot_no == theirs.slot_no
+        clock.now_us = shop.lease(offered.asked("m2")).expires_us
+        shop.lease(offered.asked())
+        found = facts_of(store, offered.asked(), offered.asked("m2")).occupancies
+        assert (found[mine.key].busy, found[mine.key].lapsed_count) == (1, 0)
+        assert (found[theirs.key].busy, found[theirs.key].lapsed_count) == (0, 1)
+
     def test_staff_on_one_side_and_room_on_the_other_are_both_seen(self, store: Store, shop: Shop) -> None:
         slot = Offered(start_us=TEN, staff_id="ann", room_id="blue")
         by_staff = Offered(start_us=TEN + 1, staff_id="ann", room_id="red")
