@@ -14,6 +14,9 @@ DEMO_STORE ?= sqlite:///.demo/slotlease.db
 GRPC ?= 127.0.0.1:50051
 REST ?= 127.0.0.1:8080
 
+# `make test` runs so many tests at a time (docs/decisions/0027), and those that measure afterwards, one by one.
+TESTS_AT_ONCE ?= 2
+
 # `make mutants` tries so many at a time.
 MUTANTS_AT_ONCE ?= 2
 
@@ -40,7 +43,12 @@ serve: env ## serve the demo's database until Ctrl-C (GRPC=HOST:PORT, REST=HOST:
 
 .PHONY: test
 test: lint ## every check and every test (TESTS='-k lease' for some of them)
+ifdef TESTS
 	$(BIN)/python -m pytest $(TESTS)
+else
+	$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist loadfile -m 'not alone'
+	$(BIN)/python -m pytest -m alone
+endif
 
 .PHONY: lint
 lint: env-dev ## every check but the tests

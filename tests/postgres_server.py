@@ -33,7 +33,12 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 VARIABLE = "SLOTLEASE_TEST_POSTGRES"
-_GIVEN = os.environ.pop(VARIABLE, "")  # gone: commands under test look at whatever begins with SLOTLEASE_
+_HANDED_ON = "POSTGRES_OF_TESTS"
+_GIVEN = os.environ.pop(VARIABLE, "") or os.environ.get(_HANDED_ON, "")
+"""Gone: commands under test look at whatever begins with SLOTLEASE_. Under another name it reaches the processes that
+share a run of the tests, which pytest starts after this."""
+os.environ[_HANDED_ON] = _GIVEN
+
 START_TIMEOUT_S = 60.0
 ROOM_BYTES = 1_000_000_000
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - each run has a folder of its own in it

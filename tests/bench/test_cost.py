@@ -12,6 +12,7 @@ import pytest
 from bench.cost import RISE_MAX, kept, measure
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="processor time is read from /proc")
 def test_a_lease_costs_no_quarter_more_than_when_it_was_last_looked_at(tmp_path: Path) -> None:

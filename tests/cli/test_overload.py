@@ -135,6 +135,7 @@ def at_share(seconds: list[float], share: float) -> float:
     return sorted(seconds)[int(share * (len(seconds) - 1))]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_at_ten_times_what_it_can_serve_the_server_stays_fast_and_small(tmp_path: Path) -> None:
     ledger = large_ledger(tmp_path)

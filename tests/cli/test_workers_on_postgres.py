@@ -170,7 +170,7 @@ def test_a_worker_that_is_stuck_is_not_waited_for_for_ever(shared: str, tmp_path
         began_s = time.monotonic()
         server.ask_to_stop()
         assert server.exit_code() == 0
-        assert time.monotonic() - began_s < 0.5 + 5 + 3
+        assert time.monotonic() - began_s < 0.5 + 5 + 10, "its grace, what a supervisor adds, and a busy machine"
         assert not any(map(runs, pids))
         assert "stopped with work unfinished" in server.log.read_text("utf-8")
 

@@ -102,6 +102,7 @@ def _tell(answered: threading.Event, _: object) -> None:
     answered.set()
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_lease_never_waits_long_for_an_import(tmp_path: Path) -> None:
     """Some ten thousand slots new, changed and closed, in pieces that let the leases through."""

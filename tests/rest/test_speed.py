@@ -17,6 +17,7 @@ BOUND_S = 0.15
 """Of the median: three times what the slowest hundredth may take, for a machine that does much else besides."""
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_lookup_of_500_slots_stays_far_below_what_google_waits(rest: RestClient, shop: Shop, merchant: str) -> None:
     offered = [

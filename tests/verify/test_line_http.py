@@ -15,7 +15,7 @@ from slotlease.verify.shop import Dialing
 from slotlease.verify.speech import Speech
 from slotlease.wire.proto.v3.booking_service_pb2 import ListBookingsRequest, ListBookingsResponse
 
-TIMEOUT_S = 0.4
+TIMEOUT_S = 1.0
 Behaviour = Callable[[socket.socket], None]
 
 
@@ -91,7 +91,8 @@ def test_whatever_a_server_does_is_told_by_one_word_and_in_time(behaviour: Behav
     with behaving(behaviour) as line:
         reply = line.send("/v3/ListBookings", b"{}")
     assert reply.word == word, reply
-    assert reply.took_s < TIMEOUT_S * 3
+    # Far less than it would drip, and far more than a busy machine adds.
+    assert reply.took_s < TIMEOUT_S + 9
 
 
 def test_a_long_request_that_is_refused_before_its_end_gets_its_answer() -> None:

@@ -4,6 +4,7 @@ reaches a caller instead."""
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ from tests.wire.whole_requests import CALLS, whole_requests
 AT_ONCE_S = 0.1
 """What the issue allows a call that is sent away."""
 
+TRIES_MAX = 5
+"""Where the machine has much else to do: what waits by itself does so each time."""
+
 SLOT = Offered().asked()
 
 
@@ -45,10 +49,14 @@ def test_one_call_too_many_is_unavailable_at_once_and_counts_for_nothing(shop: S
     call = CALLS[name]
     with serving(shop, calls_max=1) as served:
         with under_way(served) as waiting:
-            began_s = time.monotonic()
-            ended = asking.ended(lambda: served.call(call.method, request, service=call.service))
-            lasted_s = time.monotonic() - began_s
-            assert is_unavailable(ended)
+            lasted_s = math.inf
+            for _ in range(TRIES_MAX):
+                began_s = time.monotonic()
+                ended = asking.ended(lambda: served.call(call.method, request, service=call.service))
+                lasted_s = min(lasted_s, time.monotonic() - began_s)
+                assert is_unavailable(ended)
+                if lasted_s < AT_ONCE_S:
+                    break
             assert lasted_s < AT_ONCE_S
             assert served.admission.calls == 1
         assert waiting.result(CALL_TIMEOUT_S).lease.user_reference == "first"
