@@ -52,12 +52,12 @@ class Judged:
         return tuple(word for path in self.feeds for word in ("--availability", str(path)))
 
 
-def example_ledger(folder: Path, merchants: int = 3, url: str = "") -> tuple[str, tuple[Path, ...]]:
+def example_ledger(folder: Path, merchants: int = 3, url: str = "", days: int = DAYS) -> tuple[str, tuple[Path, ...]]:
     """Its address, and the availability feeds on it. `url`: where an empty ledger is already; else one is made."""
     url = url or f"sqlite:///{folder / 'ledger.db'}"
     generated_s = int(TOMORROW.timestamp()) - 86_400
     first_day = TOMORROW.date()
-    written = write_example(folder / "feeds", first_day, DAYS, generation_s=generated_s, merchants=merchants)
+    written = write_example(folder / "feeds", first_day, days, generation_s=generated_s, merchants=merchants)
     store = open_store(url, create=True)
     try:
         with read_feed(written.paths) as feed:
@@ -75,9 +75,10 @@ def judged(
     lasts_s: float = LASTS_S,
     shown: grpc.ChannelCredentials | None = None,
     url: str = "",
+    days: int = DAYS,
 ) -> Iterator[Judged]:
     """Leases may be as short as a second, so that nobody waits long for one to end."""
-    url, feeds = example_ledger(folder, merchants, url)
+    url, feeds = example_ledger(folder, merchants, url, days)
     password = _password(url, folder) if "--rest" in options else ""
     with serving(url, folder, "--lease-min", "1s", *options, shown=shown, lasts_s=lasts_s) as server:
         told = re.search(r"^Version 3 on https?://([^/]+)/", _next_line(server)) if "--rest" in options else None

@@ -116,7 +116,6 @@ def serving(  # noqa: PLR0913 - a test names the one that it is about
         incidents.append(error)
         return f"incident-{len(incidents)}" if log_incident is None else log_incident(error)
 
-    made_secrets = secrets()
     admission = Admission(calls_max, tls.callers if tls else None)
     desk = Desk(
         store or shop.store,
@@ -129,7 +128,7 @@ def serving(  # noqa: PLR0913 - a test names the one that it is about
 
     async def serve() -> None:
         done = asyncio.Event()
-        native, make_secret = _in_use[-1] == "native", new_secret or (lambda: next(made_secrets))
+        native, make_secret = _in_use[-1] == "native", new_secret or secrets().__next__
         ask = ask_in_turn if native else AskDesk(desk)
         handlers = {
             **grpc_v2.handlers(

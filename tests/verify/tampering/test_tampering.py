@@ -38,6 +38,9 @@ from tests.verify.tampering.layer_http import tampering_http
 KINDS = 3
 """Of merchants in the example. Each fault has one of each kind to itself: no lease of another is in its way."""
 
+DAYS = 2
+"""Enough for what is run for a fault, which is never everything."""
+
 CORE = frozenset(
     {"availability.check.echo", "lease.echo", "booking.made", "booking.token.same", "booking.cancel"}
     | {f"robustness.{name}" for name in ("no-unknown", "causes", "one-thing", "no-insides", "in-time")}
@@ -71,8 +74,10 @@ class Silent:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with ExitStack() as stack:
         merchants = KINDS * (len(FAULTS) + 1)
-        folder = tmp_path_factory.mktemp("judged")
-        server = stack.enter_context(judged(folder, "--rest", "127.0.0.1:0", merchants=merchants, lasts_s=900))
+        judging = judged(
+            tmp_path_factory.mktemp("judged"), "--rest", "127.0.0.1:0", merchants=merchants, days=DAYS, lasts_s=900
+        )
+        server = stack.enter_context(judging)
         grpc_layer = stack.enter_context(tampering(server.address))
         authorization = f"Basic {base64.b64encode(f'{USER}:{server.password}'.encode()).decode()}"
         http_layer = stack.enter_context(tampering_http(server.rest, authorization))
