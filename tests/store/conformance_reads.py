@@ -292,6 +292,14 @@ class FindsRivals(OnALedger):
         assert (found[mine.key].busy, found[mine.key].lapsed_count) == (1, 0)
         assert (found[theirs.key].busy, found[theirs.key].lapsed_count) == (0, 1)
 
+    def test_a_rival_is_of_the_slots_own_merchant(self, store: Store, shop: Shop) -> None:
+        slot, other = Offered(start_us=TEN, staff_id="ann"), Offered(start_us=TEN + 1, staff_id="ann")
+        shop.offer(slot, other)
+        mine, theirs = shop.offer(slot, other, merchant_id="m2")
+        shop.lease(other.asked("m2"))
+        assert set(facts_of(store, slot.asked("m2")).occupancies) == {mine.key, theirs.key}
+        assert (shop.count_available(slot.asked()), shop.count_available(slot.asked("m2"))) == (1, 0)
+
     def test_staff_on_one_side_and_room_on_the_other_are_both_seen(self, store: Store, shop: Shop) -> None:
         slot = Offered(start_us=TEN, staff_id="ann", room_id="blue")
         by_staff = Offered(start_us=TEN + 1, staff_id="ann", room_id="red")
