@@ -40,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = [for_variant(row, options.store, options.transport, options.processes) for row in programme.rows]
     # Once each: rows that differed by what is now the same for all are one.
     rows = [row for row in dict.fromkeys(rows) if not options.only or row.workload in options.only]
+    if not rows:
+        sys.stderr.write(f"bench {options.programme} has no row of {' or '.join(options.only)}: see bench/rows.py\n")
+        return 2
     if caller.ECHO not in programs and any(row.transport == CPP for row in rows):
         sys.stdout.write(
             "Without the echo in C++: for it, install g++, pkg-config and libgrpc++-dev (Debian, Ubuntu).\n"

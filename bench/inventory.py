@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -13,7 +13,7 @@ from slotlease.domain.facts import natural_key
 from slotlease.domain.lease import Lease, LeaseTerms
 from slotlease.domain.merchant import Merchant, Service
 from slotlease.domain.policy import Rules
-from slotlease.domain.slot import NOBODY, SECOND_US, AskedSlot, Slot, slot_number
+from slotlease.domain.slot import SECOND_US, AskedSlot, Resources, Slot, slot_number
 from slotlease.store.open import open_store
 from slotlease.store.protocol import Store
 
@@ -34,20 +34,28 @@ FIRST_START_S = int(
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """`expired` leases have ended and nobody has swept them; `held` leases are live, all of the first slot."""
+    """`expired` leases have ended and nobody has swept them; `held` leases are live, all of the first slot, and so are
+    `taken` ones, of slots here and there. With `staff` each slot names one of so many people, who have one a day."""
 
     slots: int = 10_000
     merchants: int = 10
     spots: int = SPOTS_UNLIMITED
     expired: int = 0
     held: int = 0
+    staff: int = 0
+    taken: int = 0
 
     def __str__(self) -> str:
-        return f"{self.slots}-{self.merchants}-{self.spots}-{self.expired}-{self.held}"
+        return "-".join(str(getattr(self, one.name)) for one in fields(self))
 
     def slot(self, number: int) -> AskedSlot:
         """Slot `number`, of 0 to `slots`, as a caller names it. Neighbours belong to different merchants."""
         place, merchant = divmod(number, self.merchants)
+        if self.staff:
+            day, staff = divmod(place, self.staff)
+            begins_us = FIRST_START_S * SECOND_US + day * DAY_US
+            given = Resources(f"staff-{staff}", "", 0)
+            return AskedSlot(f"merchant-{merchant}", "service-0", begins_us, DURATION_S * SECOND_US, resources=given)
         service, start = divmod(place, STARTS)
         longer, service = divmod(service, SERVICES)
         return AskedSlot(
@@ -71,13 +79,17 @@ def fill(url: str, inventory: Inventory) -> None:
         store.close()
     if inventory.held:
         _lease(url, inventory, [0] * inventory.held, DAY_US)
+    if inventory.taken:
+        step = inventory.slots // inventory.taken
+        _lease(url, inventory, [number * step for number in range(inventory.taken)], DAY_US)
     if inventory.expired:
         _lease(url, inventory, [number % inventory.slots for number in range(inventory.expired)], SECOND_US)
 
 
 def _put_merchant(store: Store, inventory: Inventory, number: int) -> None:
     services = [Service(0, 0, f"service-{one}") for one in range(SERVICES)]
-    merchant, _ = store.put_catalogue(f"merchant-{number}", f"Merchant {number}", services, [], [])
+    staff = [f"staff-{one}" for one in range(inventory.staff)]
+    merchant, _ = store.put_catalogue(f"merchant-{number}", f"Merchant {number}", services, staff, [])
     asked = inventory.of_merchant(number)
     while piece := [_row(merchant, one, inventory.spots) for one in islice(asked, PIECE)]:
         store.put_slots(merchant.merchant_no, piece)
@@ -91,12 +103,7 @@ def _row(merchant: Merchant, asked: AskedSlot, spots: int) -> Slot:
     return Slot(
         merchant.merchant_no,
         slot_number(key),
-        key[0],
-        asked.start_us,
-        asked.duration_us,
-        NOBODY,
-        NOBODY,
-        0,
+        *key,
         "",
         spots,
         0,

@@ -66,8 +66,10 @@ METHODS = {
     ),
 }
 
-LOOKUP_DAYS, LOOKUP_PLACES = 7, 41
-"""As many slots in one call as a week of a merchant with 41 resources."""
+LOOKUP_DAYS, LOOKUP_STAFF = 7, 41
+"""In one call: a week of a merchant with so many people, each with a slot a day."""
+
+LOOKED_UP = LOOKUP_DAYS * LOOKUP_STAFF
 
 
 @dataclass
@@ -131,7 +133,7 @@ def _v2_check(inventory: Inventory, slot: int) -> bytes:
 def _looked_up(inventory: Inventory, slot: int) -> list[AskedSlot]:
     """Slots of one merchant, from `slot` on, all different where it has so many."""
     step = inventory.merchants
-    numbers = (slot + one * step for one in range(LOOKUP_DAYS * LOOKUP_PLACES))
+    numbers = (slot + one * step for one in range(LOOKED_UP))
     return [inventory.slot(number % (inventory.slots // step * step)) for number in numbers]
 
 
@@ -142,6 +144,7 @@ def _v2_lookup(inventory: Inventory, slot: int) -> bytes:
             service_id=one.service_id,
             start_sec=one.start_us // SECOND_US,
             duration_sec=one.duration_us // SECOND_US,
+            resource_ids=None if one.resources is None else v2.Resources(staff_id=one.resources.staff_id),
         )
         for one in asked
     ]
@@ -171,12 +174,14 @@ def _json(message: dict[str, Any]) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode()
 
 
-def _v3_slot(asked: AskedSlot) -> dict[str, str]:
+def _v3_slot(asked: AskedSlot) -> dict[str, Any]:
+    resources = {} if asked.resources is None else {"resources": {"staff_id": asked.resources.staff_id}}
     return {
         "merchant_id": asked.merchant_id,
         "service_id": asked.service_id,
         "start_sec": str(asked.start_us // SECOND_US),
         "duration_sec": str(asked.duration_us // SECOND_US),
+        **resources,
     }
 
 
@@ -206,6 +211,8 @@ def _v3_lookup(inventory: Inventory, slot: int) -> bytes:
     merchant_id = times[0]["merchant_id"]
     for one in times:
         del one["merchant_id"]
+        if "resources" in one:
+            one["resource_ids"] = one.pop("resources")
     return _json({"merchant_id": merchant_id, "slot_time": times})
 
 

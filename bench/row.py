@@ -30,7 +30,7 @@ class Row:
     processes: int = 1
     batch_max: int = BATCH_MAX
     rate_per_s: float = 0
-    for_s: float = 2.0
+    for_s: float = field(default=2.0, compare=False)
 
     def __str__(self) -> str:
         load = f"{self.rate_per_s:,.0f}/s" if self.rate_per_s else f"@{self.concurrent}"

@@ -11,7 +11,7 @@ from itertools import accumulate, count
 from random import Random
 
 from bench.inventory import Inventory
-from bench.requests import TOKEN_LETTERS, Kind, Planned
+from bench.requests import LOOKED_UP, LOOKUP_STAFF, TOKEN_LETTERS, Kind, Planned
 from bench.tape import Call
 
 Plan = Callable[[Inventory, Random], Iterator[Planned]]
@@ -175,7 +175,14 @@ def all_booked(_inventory: Inventory, seen: Seen) -> list[str]:
     return [f"{len(refused)} bookings of live leases were refused, the first: {refused[0]}"] if refused else []
 
 
+def all_looked_up(_inventory: Inventory, seen: Seen) -> list[str]:
+    short = [call for _, call in seen if call.is_answered and call.counted != LOOKED_UP]
+    return [f"{len(short)} lookups were not answered for every slot, the first: {short[0]}"] if short else []
+
+
 SCARCE = Inventory(spots=5)
+SALON = Inventory(slots=10 * 41 * 28, spots=1, staff=LOOKUP_STAFF, taken=3_000)
+"""Four weeks of ten merchants; a quarter is taken."""
 _LEASES = (one_token_one_id, never_above_capacity)
 
 WORKLOADS = {
@@ -197,7 +204,7 @@ WORKLOADS = {
             options=("--lease-min", "1s", "--lease-max", "2s", "--lease-default", "2s", "--sweep-interval", "1s"),
         ),
         Workload("check", checks, cycles=True),
-        Workload("batch-lookup", lookups, cycles=True),
+        Workload("batch-lookup", lookups, (all_looked_up,), SALON, cycles=True),
         Workload("mix", mixed, (one_token_one_id, never_above_capacity), Inventory(spots=20)),
         Workload("crash", leases(uniform), _LEASES, crashes=True),
         *(
