@@ -7,10 +7,20 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from slotlease.store.open import migrate_store
 from tests import postgres_server
 from tests.store.postgres_backend import CLOCK
+
+# How fast examples are found and tried is the machine's affair: no test fails for it.
+settings.register_profile(
+    "any machine",
+    settings.get_profile(settings.get_current_profile_name()),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)

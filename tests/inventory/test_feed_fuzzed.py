@@ -72,7 +72,9 @@ def spoiled_feeds(draw: st.DrawFn) -> list[dict[str, Any]]:
     return feeds
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(spoiled_feeds())
 def test_spoiled_feed_is_read_or_refused_with_reasons(tmp_path: Path, feeds: list[dict[str, Any]]) -> None:
     folder = FeedFolder(tmp_path)
@@ -87,7 +89,9 @@ def test_spoiled_feed_is_read_or_refused_with_reasons(tmp_path: Path, feeds: lis
     assert all(slot.spots_total >= 1 and 0 <= slot.spots_open <= slot.spots_total for slot in slots)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.binary(max_size=60), st.booleans())
 def test_any_bytes_are_refused(tmp_path: Path, content: bytes, zipped: bool) -> None:
     path = tmp_path / "bytes"

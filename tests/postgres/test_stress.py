@@ -29,7 +29,7 @@ from slotlease.store.postgres import PostgresStore
 from tests.inventory.feed_folder import MERCHANT, SERVICE, SLOT, FeedFolder
 from tests.model.effort import EFFORT, FIRST_SEED, TIMEOUT_S
 from tests.postgres.ledger_database import LedgerDatabase, ledger_database
-from tests.postgres.town import SPOTS, Town, background, served_at
+from tests.postgres.town import SPOTS, Town, background, served_at, wait_until
 from tests.postgres.two_servers import deadlocks
 from tests.support import HandClock, Shop
 
@@ -40,6 +40,8 @@ CALLS = 120
 
 LOOKS = 20
 """How often somebody slow looks whether anybody waits, before giving up."""
+
+ROUNDS_MIN = 3
 
 NEIGHBOURS = ["n1", "n2", "n3"]
 """Merchants of the same database, of whom the operator sells."""
@@ -61,16 +63,19 @@ def test_inv_22_servers_imports_and_operators_at_once_never_deadlock(ledger: Led
         holdups = partial(hold_up, ledger.url, Random(FIRST_SEED))  # noqa: S311 - chooses, hides nothing
         doing: list[Callable[[], None]] = [importer.once, holdups, *(operator.once for operator in operators)]
         ends = [background(partial(until, over, once)) for once in doing]
-        town.call([served.address for served in servers], CALLS * EFFORT, within_s=TIMEOUT_S)
-        over.set()
-        for end in ends:
-            end()
+        try:
+            town.call([served.address for served in servers], CALLS * EFFORT, within_s=TIMEOUT_S)
+            # The scheduler may have kept one of them from its turn while the callers called.
+            wait_until(lambda: min(importer.times, *(operator.times for operator in operators)) > ROUNDS_MIN)
+        finally:
+            over.set()
+            for end in ends:
+                end()
     importer.close()
     for operator in operators:
         operator.close()
     assert town.wrongs() == []
     assert town.counts["unanswered"] == 0
-    assert min(importer.times, *(operator.times for operator in operators)) > 3
     assert deadlocks(ledger) == 0
 
 

@@ -18,7 +18,10 @@ from tests.wire.permitted import assert_answer_is_one, assert_code_is_permitted
 from tests.wire.whole_requests import CALLS, Part, parts, put
 
 ANY_TIMES = settings(
-    max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=80,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 INT32 = st.integers(-(2**31), 2**31 - 1) | st.sampled_from([0, 1, -1, 2**31 - 1, -(2**31)])
