@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,11 @@ from hypothesis import HealthCheck, settings
 from slotlease.store.open import migrate_store
 from tests import postgres_server
 from tests.store.postgres_backend import CLOCK
+
+# A shell that runs tests in its background has them ignore Ctrl-C, and all that they start with them: some of that is
+# interrupted on purpose.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How fast examples are found and tried is the machine's affair: no test fails for it.
 settings.register_profile(

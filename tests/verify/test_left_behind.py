@@ -48,11 +48,6 @@ def standing(url: str) -> list[Booking]:
         store.close()
 
 
-def can_be_interrupted() -> None:
-    """Whatever a shell that runs us in its background has set: a child of ours would ignore the signal as we do."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def left_by_a_run(server: Judged) -> None:
     """As a run with SEED books, and is killed."""
     caller = CallerV2(Dialing(server.address, WAIT_S))
@@ -112,12 +107,7 @@ def test_a_booking_whose_answer_was_lost_is_found_by_its_user_and_cancelled(serv
 
 def test_a_run_that_is_interrupted_cancels_what_it_has_booked(server: Judged) -> None:
     words = ("--api", "v2", "--only", "latency.update", "--qps", "0.2")
-    process = subprocess.Popen(  # noqa: S603 - our own
-        [*COMMAND, *server.words, *words],
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=can_be_interrupted,  # noqa: PLW1509 - it calls one function of the system
-    )
+    process = subprocess.Popen([*COMMAND, *server.words, *words], stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
     try:
         until_s = time.monotonic() + WAIT_S
         # The second booking stands while the run waits for its turn to cancel it.
