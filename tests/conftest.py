@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import structlog
@@ -29,10 +30,23 @@ settings.register_profile(
 settings.load_profile("any machine")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _logs_as_the_module_found_them() -> Iterator[None]:
+    """What its own fixture set up is not the next file's, whichever that is."""
+    with _logs_kept():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
     """A command sets up its logs for its process, which here is everybody's: the next test's library would write to a
     stream that is gone. What a module's own fixture set up before is its tests' to keep."""
+    with _logs_kept():
+        yield
+
+
+@contextmanager
+def _logs_kept() -> Iterator[None]:
     handlers, was_set_up, before = logging.root.handlers[:], structlog.is_configured(), structlog.get_config()
     yield
     logging.root.handlers[:] = handlers

@@ -310,7 +310,8 @@ def test_a_call_that_outlasts_the_grace_is_cut_and_leaves_nothing_behind(ledger:
     with serving(ledger, tmp_path, "--grace", "300ms") as server:
         blocker.execute("BEGIN IMMEDIATE")
         waiting = server.stub.CreateLease.future(lease_request(yoga(), "r1"), timeout=WAIT_S)
-        assert count_available(server) == 12, "the call before this one has arrived"
+        for _ in range(10):  # one may overtake the call before it; ten do not
+            assert count_available(server) == 12, "the call before this one has arrived"
         began_s = time.monotonic()
         server.ask_to_stop()
         assert waiting.exception() is not None
