@@ -60,6 +60,7 @@ def _whole_run(version: str, folder: Path, *options: str, url: str = "") -> Whol
     return Whole(outcome, json.loads(report.read_text("utf-8")), server.url)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("version", [*VERSIONS, ELSEWHERE])
 def test_our_own_server_passes_everything_and_gets_back_all_that_was_booked(
