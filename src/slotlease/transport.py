@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import grpc.aio
@@ -25,8 +25,7 @@ Handler = Callable[[bytes, "grpc.aio.ServicerContext[bytes, bytes]"], Awaitable[
 """Must be a coroutine function: grpcio runs anything else on a thread pool that we do not have."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class Asked(NamedTuple):
     """What a handler awaits where no event loop runs it: whoever drives the handler takes this to the desk, and sends
     the answer. `deadline_s` is on the monotonic clock."""
 

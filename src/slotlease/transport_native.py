@@ -14,8 +14,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Collection, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 
 import grpc
 import grpc.aio
@@ -76,8 +76,7 @@ class Aborted(Exception):
         self.trailing_metadata = trailing_metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What a handler is given: `left_s` until its caller's deadline, None where there is none; `address` is the
     caller's."""
 

@@ -100,7 +100,7 @@ def test_booking_is_moved_once(shop: Shop, tmp_path: Path, commits: tuple[Commit
 def test_lease_is_released_once(shop: Shop, commits: tuple[Commit, ...]) -> None:
     lease = shop.lease(TEN.asked())
     lossy(shop, *commits)
-    assert shop.ask(ReleaseLease(lease.lease_id)) == replace(lease, state=LeaseState.RELEASED)
+    assert shop.ask(ReleaseLease(lease.lease_id)) == lease._replace(state=LeaseState.RELEASED)
     assert shop.count_available(TEN.asked()) == 2
 
 

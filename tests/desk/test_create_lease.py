@@ -205,7 +205,7 @@ def test_same_token_and_slot_get_the_same_lease_whatever_happened_meanwhile(
     meanwhile(shop, lease.lease_id, tmp_path)
     counted = count_rows(tmp_path, "spot"), count_rows(tmp_path, "lease")
     replayed = shop.lease(TEN.asked(), reference="r1")
-    assert replace(replayed, state=lease.state) == lease
+    assert replayed._replace(state=lease.state) == lease
     assert (count_rows(tmp_path, "spot"), count_rows(tmp_path, "lease")) == counted
 
 

@@ -31,7 +31,7 @@ def release(shop: Shop, lease: Lease) -> Lease:
 def test_released_lease_gives_its_spot_back_at_once(shop: Shop) -> None:
     shop.offer(replace(TEN, spots_total=1))
     lease = shop.lease(TEN.asked())
-    assert release(shop, lease) == replace(lease, state=LeaseState.RELEASED)
+    assert release(shop, lease) == lease._replace(state=LeaseState.RELEASED)
     assert shop.lease(TEN.asked()).spot_no == lease.spot_no
 
 
@@ -51,7 +51,7 @@ def test_lease_whose_time_is_up_is_expired_and_not_released(shop: Shop, step_us:
     shop.offer(TEN)
     lease = shop.lease(TEN.asked())
     shop.clock.now_us = lease.expires_us + step_us
-    ended = replace(lease, state=state)
+    ended = lease._replace(state=state)
     assert release(shop, lease) == ended
     assert shop.store.leases(live_only=False, limit=9) == [ended]
     assert release(shop, lease) == ended

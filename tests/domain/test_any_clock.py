@@ -3,8 +3,6 @@ call live (rows that nobody has buried or given back) fit the slot, and never ov
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -68,7 +66,7 @@ class OneSlot(RuleBasedStateMachine):
     def write(self, choice: SpotChoice, busy_until_us: int) -> None:
         for spot in choice.bury:
             assert self.rows[spot.spot_no] == spot
-            self.rows[spot.spot_no] = replace(spot, busy_until_us=0, holder_no=0)
+            self.rows[spot.spot_no] = spot._replace(busy_until_us=0, holder_no=0)
         assert self.rows.get(choice.spot_no) == choice.replaces
         self.holders += 1
         self.rows[choice.spot_no] = SpotRow(1, self.slot.slot_no, choice.spot_no, busy_until_us, self.holders)
@@ -77,13 +75,13 @@ class OneSlot(RuleBasedStateMachine):
     @rule(data=st.data())
     def give_back(self, data: st.DataObject) -> None:
         row = data.draw(st.sampled_from(self.busy()))
-        self.rows[row.spot_no] = replace(row, busy_until_us=0, holder_no=0)
+        self.rows[row.spot_no] = row._replace(busy_until_us=0, holder_no=0)
 
     @rule()
     def sweep(self) -> None:
         for row in self.unburied():
             if row.busy_until_us <= self.now_us:
-                self.rows[row.spot_no] = replace(row, busy_until_us=0, holder_no=0)
+                self.rows[row.spot_no] = row._replace(busy_until_us=0, holder_no=0)
 
     @invariant()
     def numbers_have_no_gaps(self) -> None:
@@ -122,7 +120,7 @@ class OneStaff(RuleBasedStateMachine):
             return
         for spot in choice.bury:
             (owner,) = [rows for one, rows in zip(self.slots, self.rows, strict=True) if one.slot_no == spot.slot_no]
-            owner[spot.spot_no] = replace(spot, busy_until_us=0, holder_no=0)
+            owner[spot.spot_no] = spot._replace(busy_until_us=0, holder_no=0)
         taken = SpotRow(1, here.slot_no, choice.spot_no, self.now_us + length_us, 7)
         self.rows[which][choice.spot_no] = taken
 

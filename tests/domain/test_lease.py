@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -100,7 +98,7 @@ def test_lease_is_live_until_the_instant_of_its_expiry_and_not_in_it(after_us: i
 
 @pytest.mark.parametrize("state", [LeaseState.CONSUMED, LeaseState.EXPIRED, LeaseState.RELEASED])
 def test_lease_that_has_ended_is_not_live_before_its_expiry_either(state: LeaseState) -> None:
-    lease = replace(lease_of(slot(), expires_us=NOON_US), state=state)
+    lease = lease_of(slot(), expires_us=NOON_US)._replace(state=state)
     assert not lease.is_live(NOON_US - 1)
 
 

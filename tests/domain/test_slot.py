@@ -53,7 +53,7 @@ def test_availability_tag_is_no_part_of_what_makes_a_slot_this_one() -> None:
 
 
 def test_spots_sold_elsewhere_are_not_ours_to_sell() -> None:
-    assert replace(slot(spots_total=12), spots_elsewhere=5).capacity == 7
+    assert slot(spots_total=12)._replace(spots_elsewhere=5).capacity == 7
 
 
 def test_slot_ends_when_its_duration_is_over() -> None:

@@ -5,8 +5,6 @@ Spots are told by letters: b booked, h held by a live lease, l lapsed, f given b
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from slotlease.domain.spot import Occupancy, Spot, choose_spot, count_available
@@ -81,19 +79,19 @@ def test_every_spot_that_nobody_holds_can_be_had(letters: str, capacity: int, co
 
 
 def test_slot_that_nobody_counted_gives_its_next_number() -> None:
-    uncounted = replace(told("", capacity=9), highest=4, busy=4, counted=False)
+    uncounted = told("", capacity=9)._replace(highest=4, busy=4, counted=False)
     choice = choose_spot(uncounted, [], 9)
     assert choice is not None
     assert (choice.spot_no, choice.replaces, choice.bury) == (5, None, ())
     taken = uncounted.with_taken(choice)
-    assert taken == replace(uncounted, highest=5, busy=5)
+    assert taken == uncounted._replace(highest=5, busy=5)
 
 
 def test_slot_that_nobody_counted_learns_nothing_of_spots_that_come_free() -> None:
-    uncounted = replace(told("", capacity=9), highest=4, busy=4, counted=False)
+    uncounted = told("", capacity=9)._replace(highest=4, busy=4, counted=False)
     freed = Spot(1, uncounted.slot_no, 2, 0, 0)
     assert uncounted.with_given_back(freed) is uncounted
-    assert uncounted.with_buried(replace(freed, busy_until_us=1, holder_no=7), freed) is uncounted
+    assert uncounted.with_buried(freed._replace(busy_until_us=1, holder_no=7), freed) is uncounted
 
 
 # --- how the count moves -----------------------------------------------------------------------------------------
@@ -126,7 +124,7 @@ def test_taken_spot_is_counted(letters: str, capacity: int, after: tuple[int, in
 
 def test_buried_lease_leaves_a_spot_to_take() -> None:
     one = told("lbl", capacity=3)
-    buried = replace(one.lapsed[1], busy_until_us=0, holder_no=0)
+    buried = one.lapsed[1]._replace(busy_until_us=0, holder_no=0)
     assert counts(one.with_buried(one.lapsed[1], buried)) == (3, 1, 1, [1], [3])
 
 

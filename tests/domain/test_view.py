@@ -84,7 +84,7 @@ def test_slot_that_nobody_wanted_is_not_called_unknown() -> None:
 
 def test_slot_whose_number_collides_with_the_one_asked_for_is_not_taken_for_it() -> None:
     facts = facts_of(ONE)
-    facts.slots[ONE.key] = replace(ONE, party_size=2)
+    facts.slots[ONE.key] = ONE._replace(party_size=2)
     assert isinstance(View(facts, RULES).find(ASKED), InvalidArgument)
 
 
@@ -96,7 +96,7 @@ def test_merchant_is_known_by_id_and_by_number() -> None:
 
 
 def test_slot_that_policy_forbids_has_no_spot_to_offer() -> None:
-    closed = replace(ONE, closed=True)
+    closed = ONE._replace(closed=True)
     view = view_of(closed)
     assert view.count_available(Offer(MERCHANT, CUT, closed)) == 0
     assert view_of(ONE).count_available(Offer(MERCHANT, CUT, ONE)) == 2
@@ -109,7 +109,7 @@ def test_id_with_a_guessed_secret_finds_neither_lease_nor_booking() -> None:
     view = View(facts, RULES)
     assert view.lease_named(lease.lease_id) == lease
     assert view.booking_named(booking.booking_id) == booking
-    for guessed in (replace(lease, secret=bytes(16)).lease_id, replace(lease, lease_no=9).lease_id, "none"):
+    for guessed in (lease._replace(secret=bytes(16)).lease_id, lease._replace(lease_no=9).lease_id, "none"):
         assert view.lease_named(guessed) is None
     for guessed in (replace(booking, secret=bytes(16)).booking_id, replace(booking, booking_no=9).booking_id, ""):
         assert view.booking_named(guessed) is None
@@ -199,8 +199,8 @@ def test_lease_and_its_token_are_known_to_the_next_request() -> None:
     lease = lease_of(ONE, lease_no=7)
     view.put_lease(lease)
     assert view.lease_of_reference(1, "r7") == view.lease_named(lease.lease_id) == lease
-    view.put_lease(replace(lease, state=LeaseState.CONSUMED))
-    assert view.changes().leases == ((None, replace(lease, state=LeaseState.CONSUMED)),)
+    view.put_lease(lease._replace(state=LeaseState.CONSUMED))
+    assert view.changes().leases == ((None, lease._replace(state=LeaseState.CONSUMED)),)
 
 
 def view_of_users(*keys: RowKey) -> View:

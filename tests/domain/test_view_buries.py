@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from slotlease.domain.failure import BookingFailure
@@ -31,7 +29,7 @@ def test_lapsed_lease_that_was_loaded_becomes_expired_and_is_written_once() -> N
     facts.leases[1, 101] = lease
     view = View(facts, RULES)
     taken(view, one)
-    expired = replace(lease, state=LeaseState.EXPIRED)
+    expired = lease._replace(state=LeaseState.EXPIRED)
     assert view.lease_named(lease.lease_id) == expired
     assert view.changes().leases == ((lease, expired),)
     assert view.changes().leases_buried == ()
@@ -46,7 +44,7 @@ def test_lease_found_expired_gives_its_spot_to_the_next_request() -> None:
     view.expire(lease)
     taken(view, one)
     assert view.changes().spots == ((spot_of_lease(lease), held(one)),)
-    assert view.changes().leases == ((lease, replace(lease, state=LeaseState.EXPIRED)),)
+    assert view.changes().leases == ((lease, lease._replace(state=LeaseState.EXPIRED)),)
 
 
 def test_lease_found_expired_is_buried_though_its_slot_was_not_loaded() -> None:

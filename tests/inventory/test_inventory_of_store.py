@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,7 +85,7 @@ def test_slots_are_written_for_as_long_as_the_lock_may_be_held_and_at_least_some
 def test_slot_number_of_another_slot_is_refused_and_nothing_is_written(shop: Shop, tmp_path: Path) -> None:
     first, second = shop.offer(*offered(2))
     before = rows_of(tmp_path)
-    taken = replace(second, slot_no=first.slot_no)
+    taken = second._replace(slot_no=first.slot_no)
     with pytest.raises(RowRefused):
         shop.store.put_slots(1, [second, taken], held_max_s=1.0)
     assert rows_of(tmp_path) == before

@@ -74,11 +74,11 @@ def tell_again(shop: LedgerShop, step: Step) -> tuple[object, ...]:
 def swept(answer: object, now_us: int) -> object:
     """The answer as it would be had the sweeper just run. Which numbered spot is taken is nobody's business: a spot
     given back by a burial is taken before one that merely lapsed."""
-    if isinstance(answer, tuple):
-        return tuple(swept(one, now_us) for one in answer)
     if isinstance(answer, Lease):
         lapsed = answer.state is LeaseState.ACTIVE and answer.expires_us <= now_us
-        return replace(answer, spot_no=0, state=LeaseState.EXPIRED if lapsed else answer.state)
+        return answer._replace(spot_no=0, state=LeaseState.EXPIRED if lapsed else answer.state)
+    if isinstance(answer, tuple):
+        return tuple(swept(one, now_us) for one in answer)
     return replace(answer, spot_no=0) if isinstance(answer, Booking) else answer
 
 

@@ -41,7 +41,7 @@ def _lease_lives_at_its_expiry(patch: pytest.MonkeyPatch) -> None:
 def _nobody_is_buried(patch: pytest.MonkeyPatch) -> None:
     def without_burial(occupancy: Occupancy, rivals: list[Occupancy], capacity: int) -> SpotChoice | None:
         choice = choose_spot(occupancy, rivals, capacity)
-        return None if choice is None else replace(choice, bury=())
+        return None if choice is None else choice._replace(bury=())
 
     patch.setattr(view, "choose_spot", without_burial)
 

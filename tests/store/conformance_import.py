@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from inspect import getmembers, isfunction
 from typing import Any
 
@@ -69,7 +68,7 @@ class ServesImports(OnALedger):
     def test_slots_are_written_in_pieces_when_others_wait(self, store: Store, shop: Shop) -> None:
         """In their order, at least one, and each call says how far it came (DESIGN 2: pieces of bounded size)."""
         (first,) = shop.offer(Offered())
-        slots = [replace(first, slot_no=n, start_us=n, spots_total=2) for n in range(1, 501)]
+        slots = [first._replace(slot_no=n, start_us=n, spots_total=2) for n in range(1, 501)]
         written = store.put_slots(1, slots, held_max_s=0)
         assert 1 <= written < 500
         assert store.slots_of(1) == {slot.slot_no: slot for slot in (*slots[:written], first)}

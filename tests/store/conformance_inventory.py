@@ -232,10 +232,10 @@ class KeepsSlots(OnALedger):
         new = slot_row(merchant_of(store), Offered(start_us=NOON_US))
         before = everything(backend)
         stolen: dict[str, Any] = {field: 2, "availability_tag": "stolen"}
-        clash = replace(mine, **stolen)
+        clash = mine._replace(**stolen)
         assert clash.natural_key != mine.natural_key
         with pytest.raises(RowRefused):
-            store.put_slots(1, [new, clash, replace(other, closed=True)])
+            store.put_slots(1, [new, clash, other._replace(closed=True)])
         assert everything(backend) == before
 
     def test_a_refused_call_does_not_raise_the_longest_duration(
@@ -244,7 +244,7 @@ class KeepsSlots(OnALedger):
         (mine,) = shop.offer(Offered())
         before = everything(backend)
         with pytest.raises(RowRefused):
-            store.put_slots(1, [replace(mine, duration_us=9 * HOUR_US)])
+            store.put_slots(1, [mine._replace(duration_us=9 * HOUR_US)])
         assert everything(backend) == before
 
     @pytest.mark.parametrize("given", [{"merchant_no": 2}, {"service_no": 9}, {"spots_elsewhere": 2}])
@@ -254,7 +254,7 @@ class KeepsSlots(OnALedger):
         (mine,) = shop.offer(Offered())
         before = everything(backend)
         with pytest.raises(RowRefused):
-            store.put_slots(1, [replace(mine, slot_no=1, **given)])
+            store.put_slots(1, [mine._replace(slot_no=1, **given)])
         assert everything(backend) == before
 
     def test_the_longest_duration_rises_and_never_falls(self, store: Store, shop: Shop) -> None:

@@ -135,7 +135,7 @@ class ShowsWhatIsThere(OnALedger):
     def test_a_catalogue_that_was_not_committed_is_not_remembered(self, store: Store, shop: Shop) -> None:
         (slot,) = shop.offer(SLOT)
         with pytest.raises(RowRefused):
-            store.put_slots(1, [replace(slot, duration_us=9 * HOUR_US)])
+            store.put_slots(1, [slot._replace(duration_us=9 * HOUR_US)])
         assert facts_of(store, ASKED).merchants["m1"].longest_duration_us == HOUR_US
 
     def test_what_is_not_there_is_simply_absent(self, store: Store, shop: Shop) -> None:
@@ -339,6 +339,6 @@ class FindsRivals(OnALedger):
             assert alone.slots.items() <= together.slots.items()
             for key, occupancy in alone.occupancies.items():
                 # Alone, a rival is loaded for nobody to take: with no row to use again.
-                assert replace(occupancy, free=()) == replace(together.occupancies[key], free=())
+                assert occupancy._replace(free=()) == together.occupancies[key]._replace(free=())
             seen |= set(alone.occupancies)
         assert seen == set(together.occupancies)

@@ -127,7 +127,7 @@ class KeepsRows(OnALedger):
         (slot,) = shop.offer(offered, merchant_id=text)
         asked = offered.asked(text, availability_tag=text)
         price = Price(1, text, text)
-        lease = replace(lease_row(slot, asked), client_reference=text)
+        lease = lease_row(slot, asked)._replace(client_reference=text)
         booking = replace(
             booking_row(slot, asked),
             user_key=text,
@@ -177,8 +177,8 @@ class KeepsRows(OnALedger):
             last_online_cancellable_us=instant_us,
         )
         (slot,) = shop.offer(offered)
-        lease = replace(
-            lease_row(slot, offered.asked()), expires_us=instant_us, cancel_by_us=instant_us, created_us=instant_us
+        lease = lease_row(slot, offered.asked())._replace(
+            expires_us=instant_us, cancel_by_us=instant_us, created_us=instant_us
         )
         booking = replace(booking_row(slot, offered.asked()), cancel_by_us=instant_us, created_us=instant_us)
         shop.clock.now_us = instant_us
@@ -209,8 +209,8 @@ class KeepsRows(OnALedger):
         self, store: Store, shop: Shop, state: LeaseState, asynchronous: bool
     ) -> None:
         (slot,) = shop.offer(Offered())
-        lease = replace(
-            lease_row(slot, Offered().asked()), state=state, asynchronous=asynchronous, secret=bytes(range(240, 256))
+        lease = lease_row(slot, Offered().asked())._replace(
+            state=state, asynchronous=asynchronous, secret=bytes(range(240, 256))
         )
         put_rows(store, slot, [lease])
         read_back(store, "m1", lease, None)
@@ -299,7 +299,7 @@ class KeepsRows(OnALedger):
     @pytest.mark.parametrize("size", [0, 2**63 - 1])
     def test_numbers_reach_the_ends_of_64_bits(self, backend: Backend, store: Store, shop: Shop, size: int) -> None:
         (slot,) = shop.offer(Offered(spots_total=9))
-        lease = replace(lease_row(slot, Offered().asked()), cancel_by_us=size)
+        lease = lease_row(slot, Offered().asked())._replace(cancel_by_us=size)
         put_rows(store, slot, [lease])
         read_back(store, "m1", lease, None)
         assert backend.sql("SELECT cancel_by_us FROM lease") == [(size,)]

@@ -44,19 +44,19 @@ def with_bad_row(changes: Changes, bad: str) -> Changes:
     (event,) = changes.events
     match bad:
         case "a spot above the slot's capacity":
-            return replace(changes, spots=(*changes.spots, (None, replace(spot, spot_no=5))))
+            return replace(changes, spots=(*changes.spots, (None, spot._replace(spot_no=5))))
         case "a spot that is there":
-            return replace(changes, spots=(*changes.spots, (None, replace(spot, spot_no=1))))
+            return replace(changes, spots=(*changes.spots, (None, spot._replace(spot_no=1))))
         case "a spot of no slot":
-            nowhere = replace(changes.slots[spot.merchant_no, spot.slot_no], slot_no=1)
+            nowhere = changes.slots[spot.merchant_no, spot.slot_no]._replace(slot_no=1)
             slots = {**changes.slots, nowhere.key: nowhere}
-            return replace(changes, slots=slots, spots=(*changes.spots, (None, replace(spot, slot_no=1))))
+            return replace(changes, slots=slots, spots=(*changes.spots, (None, spot._replace(slot_no=1))))
         case "a lease whose token is taken":
-            return replace(changes, leases=((None, replace(lease, client_reference="reference 1")),))
+            return replace(changes, leases=((None, lease._replace(client_reference="reference 1")),))
         case "a lease whose number is taken":
-            return replace(changes, leases=((None, replace(lease, lease_no=1)),))
+            return replace(changes, leases=((None, lease._replace(lease_no=1)),))
         case "a lease with half a secret":
-            return replace(changes, leases=((None, replace(lease, secret=bytes(8))),))
+            return replace(changes, leases=((None, lease._replace(secret=bytes(8))),))
         case "a booking whose token is taken":
             return replace(changes, bookings=((None, replace(booking, idempotency_token=TAKEN)),))
         case "a booking of a lease that was booked":
@@ -121,7 +121,7 @@ class WritesAllOrNothing(OnALedger):
     ) -> None:
         """protocol.RowRefused: the database refused a row *or a value*, and one request of the batch is to blame."""
         (slot,) = shop.offer(SLOT)
-        lease = replace(lease_row(slot, ASKED), cancel_by_us=cancel_by_us, client_reference=reference)
+        lease = lease_row(slot, ASKED)._replace(cancel_by_us=cancel_by_us, client_reference=reference)
         with pytest.raises(StoreFault) as caught:
             commit(store, changes_for(slot, [lease]))
         assert isinstance(caught.value, RowRefused)
@@ -130,7 +130,7 @@ class WritesAllOrNothing(OnALedger):
         (slot,) = shop.offer(SLOT)
         for _ in range(3):
             with pytest.raises(RowRefused):
-                commit(store, changes_for(slot, [replace(lease_row(slot, ASKED), secret=b"")]))
+                commit(store, changes_for(slot, [lease_row(slot, ASKED)._replace(secret=b"")]))
         assert shop.lease(ASKED).spot_no == 1
         assert shop.count_available(ASKED) == 3
 
@@ -190,7 +190,7 @@ class WritesOnlyOverWhatItSaw(OnALedger):
         lease = shop.lease(ASKED)
         stale = changes_of(store, ReleaseLease(lease.lease_id))
         spot = spot_of_lease(lease)
-        longer = replace(spot, busy_until_us=FOREVER_US)
+        longer = spot._replace(busy_until_us=FOREVER_US)
         commit(store, replace(stale, spots=((spot, longer),), leases=()))
         self.refused_as_stale(backend, store, stale)
 
@@ -254,8 +254,8 @@ class WritesOnlyOverWhatItSaw(OnALedger):
         )
         spot = Spot(*slot.key, 1, NOON_US, 1)
         for changes in (
-            replace(nothing, spots=((spot, replace(spot, busy_until_us=0, holder_no=0)),)),
-            replace(nothing, leases=((lease, replace(lease, state=LeaseState.RELEASED)),)),
+            replace(nothing, spots=((spot, spot._replace(busy_until_us=0, holder_no=0)),)),
+            replace(nothing, leases=((lease, lease._replace(state=LeaseState.RELEASED)),)),
             replace(nothing, leases_buried=((slot.merchant_no, 1),)),
             replace(nothing, bookings=((booking, replace(booking, revision=2)),)),
             replace(nothing, next_nos={slot.merchant_no: (7, 8)}, events=(event_row(booking),)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random  # noqa: TID251 - which requests a batch holds; seeded
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
@@ -117,7 +116,7 @@ def test_requests_of_one_kind_get_the_same_answers_either_way(
         chosen = random.Random(3)  # noqa: S311 - no secret
         asked = [[chosen.choice(SLOTS).asked(chosen.choice(MERCHANTS)) for _ in range(20)] for _ in range(10)]
         answers = [shop.ask_all([shop.create_lease(slot) for slot in batch]) for batch in asked]
-        return [[replace(one, lease_no=0) if isinstance(one, Lease) else one for one in batch] for batch in answers]
+        return [[one._replace(lease_no=0) if isinstance(one, Lease) else one for one in batch] for batch in answers]
 
     with database(postgres, postgres_template) as url:
         other = PostgresBackend(url)

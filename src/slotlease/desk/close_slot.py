@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from slotlease.desk.operation import Operation
@@ -31,6 +31,6 @@ class CloseSlot(Operation[Slot | InvalidArgument]):
         offer = view.find(self.slot)
         if isinstance(offer, InvalidArgument):
             return offer
-        slot = replace(offer.slot, closed_by_operator=self.closes)
+        slot = offer.slot._replace(closed_by_operator=self.closes)
         view.put_slot(slot)
         return slot

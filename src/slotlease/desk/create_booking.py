@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from slotlease.desk.operation import Operation
@@ -178,7 +178,7 @@ LEASE_GONE = BookingFailure(Cause.LEASE_EXPIRED, "the lease has expired, was use
 
 def _consume(view: View, lease: Lease, booking_no: int) -> int:
     view.hand_over(spot_of_lease(lease), holder_no=booking_no)
-    view.put_lease(replace(lease, state=LeaseState.CONSUMED))
+    view.put_lease(lease._replace(state=LeaseState.CONSUMED))
     return lease.spot_no
 
 

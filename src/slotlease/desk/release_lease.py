@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from slotlease.desk.operation import Operation
@@ -30,8 +30,8 @@ class ReleaseLease(Operation[Lease | NotFound]):
             return lease
         if not lease.is_live(view.now_us):
             view.expire(lease)
-            return replace(lease, state=LeaseState.EXPIRED)
+            return lease._replace(state=LeaseState.EXPIRED)
         view.give_back(spot_of_lease(lease))
-        released = replace(lease, state=LeaseState.RELEASED)
+        released = lease._replace(state=LeaseState.RELEASED)
         view.put_lease(released)
         return released

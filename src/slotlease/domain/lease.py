@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from slotlease.domain.opaque_id import RowId
 from slotlease.domain.slot import SECOND_US, AskedSlot
@@ -27,8 +28,7 @@ class LeaseTerms:
     default_us: int = 600 * SECOND_US
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """A lease row. `cancel_by_us` and `asynchronous` are the slot's when the lease was granted: a live lease is
     a promise, so the booking that consumes it reads no inventory (DESIGN 3)."""
 

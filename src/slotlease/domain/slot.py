@@ -6,6 +6,7 @@ import hashlib
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 SECOND_US = 1_000_000
 
@@ -50,8 +51,7 @@ class AskedSlot:
         return NO_RESOURCES if self.resources is None else self.resources
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """One appointment offered by a merchant's feed. Numbers are the ledger's own, ids are the feed's.
 
     `closed` is what the feeds say; `closed_by_operator` is known where the slot was read for a request, an export or

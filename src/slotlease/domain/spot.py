@@ -6,15 +6,14 @@ lapsed (`0 < busy_until_us <= now`, its lease not yet marked), and free (`busy_u
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 GIVEN_BACK_US = 0
 FOREVER_US = 2**63 - 1
 """`busy_until_us` of a booked spot."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(NamedTuple):
     """One numbered spot of one slot that was ever taken. `holder_no` is the lease's or the booking's number;
     they come from one counter, so one number names one holder."""
 
@@ -29,8 +28,7 @@ class Spot:
         return (self.merchant_no, self.slot_no, self.spot_no)
 
 
-@dataclass(frozen=True, slots=True)
-class Occupancy:
+class Occupancy(NamedTuple):
     """What claims the spots of one slot at one instant.
 
     `busy` and `lapsed_count` count rows; `lapsed` and `free` hold as many rows, by number, as the batch can
@@ -66,25 +64,10 @@ class Occupancy:
 
     def with_taken(self, choice: SpotChoice) -> Occupancy:
         if choice.replaces is None:
-            # What `replace` would make, in half the time: most grants are of this kind.
-            return Occupancy(
-                self.merchant_no,
-                self.slot_no,
-                self.start_us,
-                self.end_us,
-                self.staff_no,
-                self.room_no,
-                choice.spot_no,
-                self.counted,
-                self.busy + 1,
-                self.lapsed_count,
-                self.lapsed,
-                self.free,
-            )
+            return self._replace(highest=choice.spot_no, busy=self.busy + 1)
         if choice.replaces.busy_until_us == GIVEN_BACK_US:
-            return replace(self, busy=self.busy + 1, free=_without(self.free, choice.replaces))
-        return replace(
-            self,
+            return self._replace(busy=self.busy + 1, free=_without(self.free, choice.replaces))
+        return self._replace(
             busy=self.busy + 1,
             lapsed_count=self.lapsed_count - 1,
             lapsed=_without(self.lapsed, choice.replaces),
@@ -93,8 +76,7 @@ class Occupancy:
     def with_buried(self, spot: Spot, buried: Spot) -> Occupancy:
         if not self.counted:
             return self
-        return replace(
-            self,
+        return self._replace(
             lapsed_count=self.lapsed_count - 1,
             lapsed=_without(self.lapsed, spot),
             free=(*self.free, buried),
@@ -103,11 +85,10 @@ class Occupancy:
     def with_given_back(self, freed: Spot) -> Occupancy:
         if not self.counted:
             return self
-        return replace(self, busy=self.busy - 1, free=(*self.free, freed))
+        return self._replace(busy=self.busy - 1, free=(*self.free, freed))
 
 
-@dataclass(frozen=True, slots=True)
-class SpotChoice:
+class SpotChoice(NamedTuple):
     """The spot a claim takes: a new number, or the row `replaces`. The rows in `bury` are marked dead with it."""
 
     spot_no: int

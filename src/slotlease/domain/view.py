@@ -7,7 +7,7 @@ here touches a store: `changes()` is what the commit will write (DESIGN 2).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from slotlease.domain import policy
 from slotlease.domain.booking import Booking
@@ -212,7 +212,7 @@ class View:
 
     def hand_over(self, spot: Spot, *, holder_no: int) -> None:
         """The spot of a lease becomes a booking's, for ever. The claim goes on, so no count changes."""
-        self._write_spot(spot, replace(spot, holder_no=holder_no, busy_until_us=FOREVER_US))
+        self._write_spot(spot, spot._replace(holder_no=holder_no, busy_until_us=FOREVER_US))
 
     def give_back(self, spot: Spot) -> None:
         """Ends a busy claim."""
@@ -304,7 +304,7 @@ class View:
         if lease is None:
             self._overlay.leases_buried[key] = None
         else:
-            self._overlay.leases[key] = replace(lease, state=LeaseState.EXPIRED)
+            self._overlay.leases[key] = lease._replace(state=LeaseState.EXPIRED)
 
     def _write_spot(self, before: Spot | None, after: Spot) -> None:
         key = after.key
@@ -332,7 +332,7 @@ def spot_of_booking(booking: Booking) -> Spot:
 
 
 def _freed(spot: Spot) -> Spot:
-    return replace(spot, busy_until_us=GIVEN_BACK_US, holder_no=0)
+    return spot._replace(busy_until_us=GIVEN_BACK_US, holder_no=0)
 
 
 def unknown_slot(field: str, description: str) -> InvalidArgument:

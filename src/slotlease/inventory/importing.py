@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from slotlease.domain.merchant import Merchant, Service
@@ -243,7 +243,7 @@ class _Import:
         self._report_kept(merchant, slot, claims)
         if not slot.closed:
             self.summary.slots_closed += 1
-            self._pieces.put(replace(slot, closed=True))
+            self._pieces.put(slot._replace(closed=True))
 
     def _report_kept(self, merchant: Merchant, slot: Slot, claims: Mapping[int, Claims]) -> None:
         held = claims.get(slot.slot_no)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -64,8 +64,7 @@ HTTP_CODES: Final[Mapping[grpc.StatusCode, int]] = {
 """Google's status-codes page, for version 3; a method may say some of them otherwise (`rest_v3.py`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """How one call ended. `cause` is for the log and the metrics: a Cause, a Reason or an incident, nobody's data.
     One that did not end well has its `error`, and as `status` the same as gRPC sends it."""
 

@@ -151,7 +151,7 @@ class BookingServiceV3:
             return answered(encode.booking_updated(answer), answer.cause)
         ending = _refused(answer, _IN_BOOKING)
         # An unknown booking too is the request's mistake here, and only here (DESIGN 5; Google's status-codes page).
-        return replace(ending, code=grpc.StatusCode.INVALID_ARGUMENT)
+        return ending._replace(code=grpc.StatusCode.INVALID_ARGUMENT)
 
     async def get_booking_status(self, payload: bytes, deadline_s: float | None) -> Ending:
         answer = await self._ask(codec.get_booking_status(payload), deadline_s)
