@@ -163,7 +163,9 @@ def asked(server: PostgresServer, question: str) -> object:
 
 
 def kill_all_of(server: PostgresServer) -> None:
-    """Every process of it at once: none has the time to tell another."""
+    """Every process of it at once: none has the time to tell another, nor to begin one that would outlive it and keep
+    the next server from the shared memory."""
+    os.kill(server.pid, signal.SIGSTOP)
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
     for pid in map(int, children):
         with contextlib.suppress(ProcessLookupError):
