@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 
 from slotlease.domain.opaque_id import RowId
@@ -167,18 +167,15 @@ def request_fingerprint(
     Keyed (BLAKE2b with the ledger's own key, 32 bytes), so that it stays when personal data is erased and
     cannot be turned back by trying telephone numbers.
     """
-    content = {
-        "lease_id": lease_id,
-        "slot": asdict(slot),
-        "user": asdict(user),
-        "payment": None if payment is None else asdict(payment),
-    }
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=_enum_name)
+    content = {"lease_id": lease_id, "slot": slot, "user": user, "payment": payment}
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=_plain)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=key, digest_size=32).digest()
 
 
-def _enum_name(value: object) -> str:
+def _plain(value: object) -> object:
     if isinstance(value, Enum):
         return value.name
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
     message = f"{type(value).__name__} has no place in a fingerprint"
     raise TypeError(message)
