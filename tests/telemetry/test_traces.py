@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import grpc
+import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
@@ -20,6 +21,7 @@ from tests.support import Offered, open_shop
 from tests.telemetry.spans import traces_to
 from tests.wire import asking
 from tests.wire import conftest as wire
+from tests.wire.conftest import library  # noqa: F401 - a fixture
 
 NS_PER_S = 1_000_000_000
 
@@ -30,6 +32,7 @@ def length_s(span: ReadableSpan) -> float:
     return (span.end_time - span.start_time) / NS_PER_S
 
 
+@pytest.mark.usefixtures("library")
 def test_a_lease_leaves_a_span_of_its_call_and_one_of_its_batch_with_its_commit(tmp_path: Path) -> None:
     spans = InMemorySpanExporter()
     shop = open_shop(tmp_path)

@@ -27,7 +27,7 @@ class TracesMissing(Exception):
 
 
 class Traces:
-    """`calls` come from one thread, `commits` and `batches` of a lane from that lane's."""
+    """Calls come from any thread; commits and batches of a lane from one at a time."""
 
     def __init__(self, provider: TracerProvider) -> None:
         from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context  # noqa: PLC0415 - an extra
