@@ -67,7 +67,7 @@ bench-quick: env-dev ## speed in a minute: nine rows, one run of each (docs/perf
 	$(BIN)/python -m bench quick $(BENCH)
 
 .PHONY: bench
-bench: env-dev ## speed in twenty minutes: every workload, three runs of each, on a quiet machine
+bench: env-dev ## speed in eight minutes: every workload, three runs of each, on a quiet machine
 	$(BIN)/python -m bench usual $(BENCH)
 
 .PHONY: bench-full
