@@ -67,7 +67,14 @@ def foreign_cores(before: Reading, after: Reading, ours: Collection[int]) -> flo
 
 def process_cpu_s(pid: int) -> float:
     """To the nanosecond, of the process's threads that live. /proc/PID/stat counts in hundredths of a second."""
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in (_PROC / str(pid) / "task").iterdir()) / 1e9
+    return sum(map(_ran_ns, (_PROC / str(pid) / "task").iterdir())) / 1e9
+
+
+def _ran_ns(task: Path) -> int:
+    try:
+        return int((task / "schedstat").read_text().split()[0])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0  # a thread that ended since its name was read
 
 
 def peak_memory_mb(pids: Collection[int]) -> float:
