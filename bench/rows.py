@@ -51,6 +51,7 @@ _USUAL = (
     ),
     Row("lease-uniform", 128, NATIVE, api="v0"),
     Row("batch-lookup", 16, NATIVE),
+    Row("lease-expire", 128, NATIVE),
     Row("mix", 128, NATIVE, rate_per_s=1000, for_s=4),
     Row("crash", 64, NATIVE),
     Row("lease-1m-slots", 128, NATIVE),

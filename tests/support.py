@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -26,6 +27,9 @@ from slotlease.store.open import open_store
 from slotlease.store.protocol import Store
 
 AnswerT = TypeVar("AnswerT")
+
+PATIENCE_S = 30.0
+"""How long a test waits for what must happen before it fails. Nothing waits that long when all is well."""
 
 MINUTE_US = 60 * SECOND_US
 HOUR_US = 60 * MINUTE_US
@@ -234,3 +238,12 @@ def open_shop(folder: Path, *, terms: LeaseTerms | None = None, clock: HandClock
     """A shop on the ledger in `folder`, made if it is not there."""
     clock = clock or HandClock()
     return Shop(open_store(f"sqlite:///{folder / 'ledger.db'}", clock, create=True), clock, terms=terms)
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    """For what others do in their own time: processes, threads, a server and its callers. A test that waits in vain
+    fails after half a minute."""
+    until_s = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < until_s, "it never happened"
+        time.sleep(0.001)

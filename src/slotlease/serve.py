@@ -173,8 +173,7 @@ class _Server:
         loop.set_exception_handler(on_stray_of_loop(self._report))
         try:
             with _stop_signals(loop) as asked_to_stop:
-                native = settings.transport == "native"
-                ask = ask_in_turn if native else AskDesk(self._desk)
+                ask = ask_in_turn if settings.transport == "native" else AskDesk(self._desk)
                 report, key, new_secret = self._report, self._store.fingerprint_key, ManySecrets()
                 admission = self._admission()
                 handlers = {

@@ -154,8 +154,6 @@ class GrpcTransport:
             _, service, method = path.split("/")
             by_service[service][method] = grpc.unary_unary_rpc_method_handler(handler)
         for service, methods in by_service.items():
-            # Both: a server library may look up only the one or only the other (DESIGN 7).
-            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
             self._server.add_registered_method_handlers(service, methods)
             self._services.append(service)
 

@@ -47,8 +47,8 @@ IO_THREADS: Final = 1
 """The library's own, for HTTP/2. One does eighty thousand calls a second; a second one only takes turns with it."""
 
 STALLED_S: Final = 0.04
-"""A batch that takes longer than this waits for the store. Callers are told that they are one too many, and may give
-up, all the same: well within the tenth of a second that a refusal may take."""
+"""A batch that takes longer than this, or half of it, waits for the store. Callers are told that they are one too many,
+and may give up, all the same: well within the tenth of a second that a refusal may take."""
 
 _NEVER_S: Final = (2**31 - 1) / 1000
 _ANY_NUMBER: Final = 2**31 - 2
@@ -69,7 +69,9 @@ class TransportMissing(Exception):
 class Aborted(Exception):
     """How a handler ends a call with a status: raised by its context."""
 
-    def __init__(self, code: grpc.StatusCode, details: str, trailing_metadata: Collection[tuple[str, str | bytes]]):
+    def __init__(
+        self, code: grpc.StatusCode, details: str, trailing_metadata: Collection[tuple[str, str | bytes]]
+    ) -> None:
         super().__init__(details)
         self.code = code
         self.details = details
@@ -253,10 +255,11 @@ class NativeTransport:
         """On whichever thread the desk answered them."""
         asking = []
         for ticket in tickets:
+            number = cast("int", ticket.caller)
             # Whoever takes it out goes on with it: the answer, or its caller who gave up.
-            under_way = self._under_way.pop(cast("int", ticket.caller), None)
+            under_way = self._under_way.pop(number, None)
             if under_way is not None:
-                asked = self._go_on(cast("int", ticket.caller), under_way[0], ticket.answer)
+                asked = self._go_on(number, under_way[0], ticket.answer)
                 if asked is not None:
                     asking.append(asked)
         if asking:

@@ -17,8 +17,7 @@ from slotlease.domain.slot import SECOND_US
 from slotlease.store.open import open_store
 from slotlease.wire.proto.v2 import booking_service_pb2 as rpc
 from tests.cli.running import TOMORROW, WAIT_S, Server, run_process, serving
-from tests.cli.test_serve import wait_until
-from tests.support import HandClock, Offered, Shop
+from tests.support import HandClock, Offered, Shop, wait_until
 from tests.wire import asking
 
 CALLERS = 16

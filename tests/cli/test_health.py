@@ -13,7 +13,8 @@ import grpc
 import pytest
 
 from tests.cli.running import WAIT_S, Server, serving
-from tests.cli.test_serve import count_available, lease_request, wait_until, yoga
+from tests.cli.test_serve import count_available, lease_request, yoga
+from tests.support import wait_until
 
 QUICKLY = ("--probe-interval", "20ms", "--probe-patience", "300ms")
 

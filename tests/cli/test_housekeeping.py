@@ -15,8 +15,8 @@ from slotlease.store.clock import system_clock
 from slotlease.store.open import open_store
 from slotlease.store.sqlite_file import migrations
 from tests.cli.running import TOMORROW, run, run_process, serving
-from tests.cli.test_serve import leases_on, wait_until
-from tests.support import HOUR_US, HandClock, Shop
+from tests.cli.test_serve import leases_on
+from tests.support import HOUR_US, HandClock, Shop, wait_until
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -7,7 +7,6 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from urllib.request import urlopen
@@ -35,7 +34,7 @@ from slotlease.wire.proto.v2.booking_service_pb2 import (
     ListBookingsRequest,
 )
 from tests.cli.running import TOMORROW, WAIT_S, Server, run, run_process, serving
-from tests.support import HOUR_US, HandClock, Shop
+from tests.support import HOUR_US, HandClock, Shop, wait_until
 from tests.telemetry.reading import page, value_on
 
 AT_7 = TOMORROW.replace(hour=7)
@@ -67,14 +66,6 @@ def leases_on(ledger: str) -> dict[str, LeaseState]:
         return {lease.lease_id: lease.state for lease in store.leases(live_only=False, limit=10_000)}
     finally:
         store.close()
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    """Watches a process that takes its own time."""
-    until_s = time.monotonic() + WAIT_S
-    while not happened():
-        assert time.monotonic() < until_s, "it never happened"
-        time.sleep(0.01)
 
 
 # --- starting ----------------------------------------------------------------------------------------------------

@@ -26,10 +26,10 @@ from slotlease.wire.proto.v2.booking_service_pb2 import CreateLeaseResponse
 from slotlease.wire.proto.v2.booking_service_pb2_grpc import BookingServiceStub
 from tests.cli.running import TOMORROW, WAIT_S, Server, run_process, serving
 from tests.cli.test_housekeeping import YOGA_SLOT
-from tests.cli.test_serve import lease_request, leases_on, wait_until, yoga
+from tests.cli.test_serve import lease_request, leases_on, yoga
 from tests.postgres_server import database
 from tests.store.postgres_backend import DatabaseClock, PostgresBackend
-from tests.support import HOUR_US, Shop
+from tests.support import HOUR_US, Shop, wait_until
 from tests.telemetry.reading import page, samples, value_on
 
 pytestmark = pytest.mark.slow

@@ -12,9 +12,7 @@ from slotlease.desk.lane import Ticket
 from slotlease.desk.operation import Operation
 from slotlease.domain.facts import Facts, Wanted
 from slotlease.domain.view import View
-
-PATIENCE_S = 30
-"""How long a test waits for what must happen before it fails. Nothing waits that long when all is well."""
+from tests.support import PATIENCE_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from slotlease.desk.lane import Ticket
 from slotlease.domain.failure import Cause
 from slotlease.domain.lease import Lease
 from tests.desk.broken import MistakenIn
-from tests.desk.callers import PATIENCE_S, Caller, Watched
+from tests.desk.callers import Caller, Watched
 from tests.desk.checks import beside, cause_of, count_rows
-from tests.support import Offered, Shop
+from tests.support import PATIENCE_S, Offered, Shop
 
 TEN = Offered()
 CLASS = Offered(spots_total=12)

@@ -14,9 +14,9 @@ from slotlease.desk.desk import Desk
 from slotlease.desk.operation import Operation
 from slotlease.domain.failure import Cause
 from slotlease.domain.lease import Lease
-from tests.desk.callers import PATIENCE_S, Caller
+from tests.desk.callers import Caller
 from tests.desk.checks import cause_of, count_rows
-from tests.support import Offered, Shop
+from tests.support import PATIENCE_S, Offered, Shop
 
 TEN = Offered()
 CLASS = Offered(spots_total=12)

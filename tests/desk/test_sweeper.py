@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
 
@@ -17,7 +16,7 @@ from slotlease.domain.lease import LeaseState
 from slotlease.domain.slot import SECOND_US
 from slotlease.store.protocol import Store, StoreUnavailable
 from tests.desk.broken import Mistake
-from tests.support import Offered, Shop
+from tests.support import Offered, Shop, wait_until
 
 INTERVAL_S = 0.001
 WAIT_S = 20.0
@@ -52,13 +51,6 @@ class Troubled:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    until_s = time.monotonic() + WAIT_S
-    while not happened():
-        assert time.monotonic() < until_s, "it never happened"
-        time.sleep(0.001)
 
 
 def states(shop: Shop) -> list[LeaseState]:

@@ -13,10 +13,12 @@ from slotlease.desk.desk import Desk
 from slotlease.desk.fault import Unavailable
 from slotlease.desk.lane import Ticket
 from slotlease.desk.operation import Operation
+from slotlease.desk.tally import Tally
 from slotlease.domain.lease import Lease
-from tests.desk.callers import PATIENCE_S, Caller, Watched
+from slotlease.telemetry.metrics import Metrics
+from tests.desk.callers import Caller, Watched
 from tests.desk.checks import beside
-from tests.support import Offered, Shop
+from tests.support import PATIENCE_S, Offered, Shop, wait_until
 
 CLASS = Offered(spots_total=12)
 WAITING_MAX = 8
@@ -74,7 +76,10 @@ def test_a_worker_keeps_to_the_size_of_a_batch(shop: Shop, desk: Desk) -> None:
     assert [len({*views[:BATCH_MAX]}), len({*views[BATCH_MAX:]}), len({*views})] == [1, 1, 2]
 
 
-def test_a_worker_takes_along_what_waits_from_others(shop: Shop, desk: Desk, tmp_path: Path) -> None:
+def test_a_worker_takes_along_what_waits_from_others(shop: Shop, tmp_path: Path) -> None:
+    shop.offer(CLASS)
+    metrics = Metrics()
+    desk = Desk(shop.store, shop.rules, shop.report, tally=Tally(metrics, shop.store.live_leases))
     caller, other = Caller(desk), beside(tmp_path)
     other.execute("BEGIN IMMEDIATE")
     first, waiting, brought = (Watched(shop.create_lease(CLASS.asked())) for _ in range(3))
@@ -83,10 +88,12 @@ def test_a_worker_takes_along_what_waits_from_others(shop: Shop, desk: Desk, tmp
     caller.ask(waiting)
     worker = threading.Thread(target=Worker(desk).work, args=(brought,))
     worker.start()
+    wait_until(lambda: metrics.registry.get_sample_value("slotlease_queue_depth", {"lane": "writes"}) == 2)
     other.execute("ROLLBACK")
     other.close()
     worker.join(PATIENCE_S)
     caller.collect(2)
+    desk.close()
     assert waiting.views == brought.views != first.views
 
 

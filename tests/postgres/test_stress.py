@@ -29,9 +29,9 @@ from slotlease.store.postgres import PostgresStore
 from tests.inventory.feed_folder import MERCHANT, SERVICE, SLOT, FeedFolder
 from tests.model.effort import EFFORT, FIRST_SEED, TIMEOUT_S
 from tests.postgres.ledger_database import LedgerDatabase, ledger_database
-from tests.postgres.town import SPOTS, Town, background, served_at, wait_until
+from tests.postgres.town import SPOTS, Town, background, served_at
 from tests.postgres.two_servers import deadlocks
-from tests.support import HandClock, Shop
+from tests.support import HandClock, Shop, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 

@@ -25,10 +25,10 @@ from tests.model.ledger_image import image_of
 from tests.model.test_skewed_clock import sold_twice
 from tests.postgres.ledger_database import LedgerDatabase, ledger_database
 from tests.postgres.line import Lost, line_to
-from tests.postgres.town import background, wait_until
+from tests.postgres.town import background
 from tests.postgres.two_servers import deadlocks, two_served, two_shops
 from tests.store.backend import at_once
-from tests.support import DAY_US, HOUR_US, MINUTE_US, NOON_US, Offered, Shop, booked
+from tests.support import DAY_US, HOUR_US, MINUTE_US, NOON_US, Offered, Shop, booked, wait_until
 from tests.wire import asking
 from tests.wire.client import CALL_TIMEOUT_S
 

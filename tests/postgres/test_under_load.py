@@ -19,8 +19,9 @@ from slotlease.store.open import migrate_store
 from tests.model.effort import EFFORT, FIRST_SEED, FOLDERS, TIMEOUT_S
 from tests.postgres.ledger_database import LedgerDatabase, ledger_database
 from tests.postgres.line import Journey, Lost, line_to
-from tests.postgres.town import Town, background, served_at, wait_until
+from tests.postgres.town import Town, background, served_at
 from tests.postgres_server import PostgresServer, execute, started_server
+from tests.support import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 

@@ -176,10 +176,3 @@ def background(action: Callable[[], None]) -> Callable[[], None]:
             doing.result()
 
     return end
-
-
-def wait_until(so: Callable[[], bool], *, within_s: float = 30.0) -> None:
-    ends_s = time.monotonic() + within_s
-    while not so():
-        assert time.monotonic() < ends_s, "it did not come to that"
-        time.sleep(0.01)

@@ -4,7 +4,6 @@ batch begins the call leaves no trace; after, it completes and is found by its r
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from tests.support import open_shop
+from tests.support import open_shop, wait_until
 from tests.wire import asking
 from tests.wire.client import CALL_TIMEOUT_S
 from tests.wire.conftest import Served, serving
@@ -66,13 +65,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory, library: str) -> Iterator[St
         assert served.incidents == []
     ledger.close()
     shop.store.close()
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    until_s = time.monotonic() + CALL_TIMEOUT_S
-    while not happened():
-        assert time.monotonic() < until_s, "it never happened"
-        time.sleep(0.001)
 
 
 def by_deadline(stage: Stage, name: str) -> Callable[[], None]:

@@ -10,12 +10,11 @@ import pytest
 
 from slotlease.transport import Asked, Handler
 from slotlease.transport_native import STALLED_S, NativeTransport
-from tests.support import Offered, Shop
+from tests.support import Offered, Shop, wait_until
 from tests.wire import asking
 from tests.wire.asking import Ended
 from tests.wire.client import CALL_TIMEOUT_S
 from tests.wire.conftest import Served, serving
-from tests.wire.test_given_up import wait_until
 from tests.wire.test_v2_faults import Stall, stalled
 
 SLOT = Offered().asked()
